@@ -1,0 +1,80 @@
+# One command per verb; `make` alone lists them. Only `make` itself, a POSIX shell and a Python
+# with venv are needed: everything else is installed into .venv, in the versions of constraints.txt.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab check test bench lint format outputs constraints clean
+
+BIN := .venv/bin
+
+# The first Python that is new enough and can make a complete venv (Debian keeps a part of it in a
+# package of its own). PYTHON=... chooses another one.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+	$$name -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$name && break; done)
+TOO_BARE = $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$name && break; done)
+
+# A venv knows the folder it was made in, so the stamps carry a checksum of that folder: after a
+# move there is no stamp, and the venv is made anew. The same when its Python has gone.
+MADE := .venv/made-$(shell pwd | cksum | cut -d' ' -f1)
+$(shell test ! -e .venv || $(BIN)/python -c '' 2>/dev/null || rm -f .venv/made-*)
+PINS := pyproject.toml constraints.txt
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: $(MADE)-lab ## open the course (the first time it is installed, which takes some minutes)
+	@$(BIN)/devops-lab $(LAB_OPTIONS)
+
+check: $(MADE)-lab ## which of the course's real tools this machine has
+	@$(BIN)/devops-lab check
+
+test: $(MADE)-test ## run every test: package, doctests, lessons, browser, benchmarks, style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_OPTIONS)
+
+bench: $(MADE)-test ## print the measurements that the design's budgets ask for
+	$(BIN)/python tests/bench.py
+
+lint: $(MADE)-test ## check the style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(MADE)-test ## put the style right where a tool can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+outputs: $(MADE)-test ## run every lesson and store the outputs that the tests compare
+	$(BIN)/python tests/store_outputs.py
+
+constraints: ## choose the newest versions again (with the oldest Python the course runs on)
+	rm -rf .venv-constraints
+	$(call need_python)
+	python3.11 -m venv .venv-constraints
+	.venv-constraints/bin/pip install --quiet '.[all,test]'
+	echo '# Names and versions that work together, for Python 3.11 to 3.13. Made by: make constraints' > constraints.txt
+	.venv-constraints/bin/pip freeze --exclude devops-lab >> constraints.txt
+	rm -rf .venv-constraints
+
+clean: ## remove what was installed and cached; your work/ stays
+	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis
+	find devops_lab tests -name __pycache__ -exec rm -rf {} +
+
+$(MADE):
+	@$(if $(PYTHON),,$(if $(TOO_BARE),$(error $(TOO_BARE) cannot make a venv; on Debian and Ubuntu: sudo apt install python3-venv),$(error no Python 3.11 or newer here; get one from your system or python.org, or name it: make PYTHON=/path/to/python3)))
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+$(MADE)-lab: $(MADE) $(PINS)
+	@echo "Installing the course into .venv (once, some minutes, about 700 MB)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	@touch $@
+
+$(MADE)-test: $(MADE) $(PINS)
+	@echo "Installing the course and what its tests need into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,test]'
+	@touch $@

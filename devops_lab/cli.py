@@ -1,0 +1,125 @@
+"""The console command `devops-lab`: opens the course, checks the machine, renews a lesson."""
+
+import argparse
+import os
+import secrets
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from devops_lab import __version__, machine
+from devops_lab.course import (
+    LESSONS,
+    CourseError,
+    copies_folder,
+    lesson_file,
+    make_copies,
+    reset_lesson,
+)
+from devops_lab.translation import _
+
+QUIET_JUPYTER = Path(__file__).parent / "quiet_jupyter"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 1 with one line on stderr that says what to put right."""
+    chosen = _parser().parse_args(arguments)
+    folder = (chosen.folder or copies_folder()).expanduser().resolve()
+    try:
+        if chosen.verb == "check":
+            print(machine.check())
+        elif chosen.verb == "copies":
+            _make_copies(folder)
+        elif chosen.verb == "reset":
+            _reset(chosen.lesson, folder)
+        else:
+            _open(folder, chosen.lesson, chosen.port, chosen.browser)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument(
+        "--folder",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="the folder of your copies of the lessons",
+    )
+    parser = argparse.ArgumentParser(
+        prog="devops-lab", description="Opens the course in JupyterLab.", parents=[where]
+    )
+    parser.set_defaults(folder=None, verb="open")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--lesson", default="00", metavar="NN", help="the lesson to open")
+    parser.add_argument("--port", type=int, default=8888, help="the next free one from here")
+    parser.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="only print the address"
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="{check,copies,reset}")
+    verbs.add_parser("check", help="which of the course's tools this machine has")
+    verbs.add_parser("copies", parents=[where], help="make the copies, open nothing")
+    reset = verbs.add_parser("reset", parents=[where], help="a lesson afresh; your copy is kept")
+    reset.add_argument("lesson", metavar="NN", help="the number of the lesson, such as 02")
+    return parser
+
+
+def _make_copies(folder: Path) -> None:
+    for copy in make_copies(folder):
+        print(_("Your copy: {file}").format(file=copy))
+
+
+def _reset(number: str, folder: Path) -> None:
+    fresh, kept = reset_lesson(number, folder)
+    if kept.exists():
+        print(_("Your old copy is kept: {file}").format(file=kept))
+    print(_("Afresh: {file}").format(file=fresh))
+
+
+def _open(folder: Path, number: str, port: int, browser: bool) -> None:
+    _make_copies(folder)
+    lesson = lesson_file(number, folder)
+    print(machine.summary(LESSONS))
+
+    # Quiet settings come by this path for this one server; the learner's other work keeps its own.
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        filter(None, [str(QUIET_JUPYTER), os.environ.get("JUPYTER_CONFIG_PATH")])
+    )
+    from jupyterlab.labapp import LabApp
+
+    server = LabApp.initialize_server(
+        argv=_jupyter_options(folder, lesson, port, browser and _has_window_browser())
+    )
+    print(_("The course is at {address}").format(address=server.display_url), flush=True)
+    print(_("Leave this window open; Ctrl-C ends the course and all its servers."), flush=True)
+    server.start()
+
+
+def _jupyter_options(folder: Path, lesson: Path, port: int, browser: bool) -> list[str]:
+    settings = {
+        "ServerApp.root_dir": folder,
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.open_browser": browser,
+        # A workspace of its own, so that the tabs of other work neither show here nor change.
+        "LabApp.default_url": f"/lab/workspaces/devops-lab/tree/{lesson.name}",
+        # Others share the machine: a token always, whatever the learner's own settings say. These
+        # options never reach a command line, where others could read it.
+        "IdentityProvider.token": secrets.token_hex(24),
+        # In a container the learner is often root.
+        "ServerApp.allow_root": True,
+        "ServerApp.answer_yes": True,
+        "ServerApp.log_level": "WARN",
+    }
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+def _has_window_browser() -> bool:
+    """Whether a browser with a window would open; one that fills this terminal does not count."""
+    try:
+        return not isinstance(webbrowser.get(), webbrowser.GenericBrowser)
+    except webbrowser.Error:
+        return False
