@@ -90,29 +90,34 @@ def _open(folder: Path, number: str, port: int, browser: bool) -> None:
     )
     from jupyterlab.labapp import LabApp
 
-    server = LabApp.initialize_server(
-        argv=_jupyter_options(folder, lesson, port, browser and _has_window_browser())
-    )
-    print(_("The course is at {address}").format(address=server.display_url), flush=True)
+    token = secrets.token_hex(24)
+    window = browser and _has_window_browser()
+    server = LabApp.initialize_server(argv=_jupyter_options(folder, lesson, port, token, window))
+    address = f"{server.connection_url}{_page(lesson)}?token={token}"
+    print(_("The course is at {address}").format(address=address))
     print(_("Leave this window open; Ctrl-C ends the course and all its servers."), flush=True)
     server.start()
 
 
-def _jupyter_options(folder: Path, lesson: Path, port: int, browser: bool) -> list[str]:
+def _page(lesson: Path) -> str:
+    """A workspace of its own, so that the tabs of other work neither show here nor change."""
+    return f"lab/workspaces/devops-lab/tree/{lesson.name}"
+
+
+def _jupyter_options(folder: Path, lesson: Path, port: int, token: str, browser: bool) -> list[str]:
     settings = {
         "ServerApp.root_dir": folder,
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
         "ServerApp.open_browser": browser,
-        # A workspace of its own, so that the tabs of other work neither show here nor change.
-        "LabApp.default_url": f"/lab/workspaces/devops-lab/tree/{lesson.name}",
+        "LabApp.default_url": f"/{_page(lesson)}",
         # Others share the machine: a token always, whatever the learner's own settings say. These
         # options never reach a command line, where others could read it.
-        "IdentityProvider.token": secrets.token_hex(24),
+        "IdentityProvider.token": token,
         # In a container the learner is often root.
         "ServerApp.allow_root": True,
         "ServerApp.answer_yes": True,
-        "ServerApp.log_level": "WARN",
+        "Application.log_level": "WARN",
     }
     return [f"--{name}={value}" for name, value in settings.items()]
 
