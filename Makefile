@@ -20,21 +20,26 @@ TOO_BARE = $(shell for name in python3 python3.13 python3.12 python3.11 python; 
 # move there is no stamp, and the venv is made anew. The same when its Python has gone.
 MADE := .venv/made-$(shell pwd | cksum | cut -d' ' -f1)
 $(shell test ! -e .venv || $(BIN)/python -c '' 2>/dev/null || rm -f .venv/made-*)
-PINS := pyproject.toml constraints.txt
+
+# Outputs are compared where they were made: on Linux with the pinned versions. /dev/null for
+# CONSTRAINTS takes the newest versions instead.
+CONSTRAINTS := constraints.txt
+NBVAL := $(if $(filter Linux,$(shell uname)),--nbval,--nbval-lax)
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lab: $(MADE)-lab ## open the course (the first time it is installed, which takes some minutes)
-	@$(BIN)/devops-lab $(LAB_OPTIONS)
+lab: $(MADE)-lab ## open the course (installs it the first time; OPTIONS="--lesson 02 --no-browser")
+	@$(BIN)/devops-lab $(OPTIONS)
 
 check: $(MADE)-lab ## which of the course's real tools this machine has
 	@$(BIN)/devops-lab check
 
-test: $(MADE)-test ## run every test: package, doctests, lessons, browser, benchmarks, style
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_OPTIONS)
+test: $(MADE)-test ## run every test: package, doctests, lessons, browser, benchmarks, style (OPTIONS for pytest)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -r s \
+		$(NBVAL) --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/sanitise.cfg \
+		$(OPTIONS) tests devops_lab notebooks
 
 bench: $(MADE)-test ## print the measurements that the design's budgets ask for
 	$(BIN)/python tests/bench.py
@@ -51,9 +56,7 @@ outputs: $(MADE)-test ## run every lesson and store the outputs that the tests c
 	$(BIN)/python tests/store_outputs.py
 
 constraints: ## choose the newest versions again (with the oldest Python the course runs on)
-	rm -rf .venv-constraints
-	$(call need_python)
-	python3.11 -m venv .venv-constraints
+	python3.11 -m venv --clear .venv-constraints
 	.venv-constraints/bin/pip install --quiet '.[all,test]'
 	echo '# Names and versions that work together, for Python 3.11 to 3.13. Made by: make constraints' > constraints.txt
 	.venv-constraints/bin/pip freeze --exclude devops-lab >> constraints.txt
@@ -69,12 +72,12 @@ $(MADE):
 	@$(PYTHON) -m venv --clear .venv
 	@touch $@
 
-$(MADE)-lab: $(MADE) $(PINS)
+$(MADE)-lab: $(MADE) pyproject.toml $(CONSTRAINTS)
 	@echo "Installing the course into .venv (once, some minutes, about 700 MB)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	@$(INSTALL) '.[all]'
 	@touch $@
 
-$(MADE)-test: $(MADE) $(PINS)
+$(MADE)-test: $(MADE) pyproject.toml $(CONSTRAINTS)
 	@echo "Installing the course and what its tests need into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,test]'
+	@$(INSTALL) '.[all,test]'
 	@touch $@

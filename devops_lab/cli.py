@@ -23,9 +23,9 @@ QUIET_JUPYTER = Path(__file__).parent / "quiet_jupyter"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 1 with one line on stderr that says what to put right."""
+    """The exit code: 0; 1 with one line on stderr that says what to put right; 130 after Ctrl-C."""
     chosen = _parser().parse_args(arguments)
-    folder = (chosen.folder or copies_folder()).expanduser().resolve()
+    folder = vars(chosen).get("folder", copies_folder()).expanduser().resolve()
     try:
         if chosen.verb == "check":
             print(machine.check())
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CourseError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -52,10 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="devops-lab", description="Opens the course in JupyterLab.", parents=[where]
     )
-    parser.set_defaults(folder=None, verb="open")
+    parser.set_defaults(verb="open")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--lesson", default="00", metavar="NN", help="the lesson to open")
-    parser.add_argument("--port", type=int, default=8888, help="the next free one from here")
+    parser.add_argument(
+        "--port", type=_port, default=8888, help="8888 by default; when taken, the next free one"
+    )
     parser.add_argument(
         "--no-browser", dest="browser", action="store_false", help="only print the address"
     )
@@ -65,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     reset = verbs.add_parser("reset", parents=[where], help="a lesson afresh; your copy is kept")
     reset.add_argument("lesson", metavar="NN", help="the number of the lesson, such as 02")
     return parser
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 1024 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(
+        _("must be a number from 1024 to 65535, got {text}").format(text=text)
+    )
 
 
 def _make_copies(folder: Path) -> None:
@@ -83,6 +95,9 @@ def _open(folder: Path, number: str, port: int, browser: bool) -> None:
     _make_copies(folder)
     lesson = lesson_file(number, folder)
     print(machine.summary(LESSONS))
+    if "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
+        print(_("JupyterLab is open here already; open in it: {file}").format(file=lesson))
+        return
 
     # Quiet settings come by this path for this one server; the learner's other work keeps its own.
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
@@ -94,9 +109,14 @@ def _open(folder: Path, number: str, port: int, browser: bool) -> None:
     window = browser and _has_window_browser()
     server = LabApp.initialize_server(argv=_jupyter_options(folder, lesson, port, token, window))
     address = f"{server.connection_url}{_page(lesson)}?token={token}"
+    # The server listens only once its loop runs; the address is printed when it answers.
+    server.io_loop.add_callback(_print_address, address)
+    server.start()
+
+
+def _print_address(address: str) -> None:
     print(_("The course is at {address}").format(address=address))
     print(_("Leave this window open; Ctrl-C ends the course and all its servers."), flush=True)
-    server.start()
 
 
 def _page(lesson: Path) -> str:

@@ -181,13 +181,13 @@ def _without_outputs(lesson: Path) -> str:
 
 def _write_new(file: Path, text: str) -> None:
     """The file is whole or not there, and never an existing one."""
-    with file.open("x", encoding="utf-8", newline="\n") as opened:
-        try:
+    opened = file.open("x", encoding="utf-8", newline="\n")
+    try:
+        with opened:
             opened.write(text)
-            opened.flush()
-        except OSError:
-            file.unlink()
-            raise
+    except OSError:
+        file.unlink()
+        raise
 
 
 def _dated_name(copy: Path) -> Path:
