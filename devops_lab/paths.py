@@ -145,7 +145,7 @@ def percent_encode(text: str, safe: str = "/") -> str:
     >>> percent_encode("/menu/달 50%")
     '/menu/%EB%8B%AC%2050%25'
     """
-    return quote(text, safe=safe)
+    return quote(text, safe=safe, errors="replace")
 
 
 class PathRefused(ValueError):  # noqa: N818
