@@ -1,0 +1,225 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devops_lab.queueing import mmc
+from devops_lab.scaling import (
+    MachineSize,
+    Usl,
+    amdahl,
+    amdahl_parts,
+    cheapest_fleet,
+    cost_curves,
+    fit_usl,
+    gustafson,
+    hpa_desired_replicas,
+    hpa_stabilised,
+    hpa_step,
+    student_t_quantile,
+    usl,
+)
+
+shares = st.floats(0, 1)
+replicas = st.integers(1, 1_000)
+
+# Published with the R package `usl` (Gunther): the SPEC SDM91 benchmark.
+SPECSDM91 = ([1, 18, 36, 72, 108, 144, 216], [64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2])
+# Schwartz, Practical Scalability Analysis with the Universal Scalability Law: a Cisco router.
+CISCO = (
+    list(range(1, 33)),
+    [955.16, 1878.91, 2688.01, 3548.68, 4315.54, 5130.43, 5931.37, 6531.08, 7219.8, 7867.61]
+    + [8278.71, 8646.7, 9047.84, 9426.55, 9645.37, 9897.24, 10097.6, 10240.5, 10532.39, 10798.52]
+    + [11151.43, 11518.63, 11806, 12089.37, 12075.41, 12177.29, 12211.41, 12158.93, 12155.27]
+    + [12118.04, 12140.4, 12074.39],
+)
+
+
+@given(st.floats(1, 1e6), shares)
+def test_amdahl_lies_between_no_gain_and_its_two_limits(n, parallel):
+    assert 1 - 1e-12 <= amdahl(n, parallel) <= n * (1 + 1e-12)
+    if parallel < 1:
+        assert amdahl(n, parallel) <= 1 / (1 - parallel) * (1 + 1e-12)
+
+
+@given(st.integers(1, 10_000), shares)
+def test_gustafson_and_amdahl_tell_the_same_story_of_two_sizes(n, parallel):
+    speedup = gustafson(n, parallel)
+    share_of_old_time = parallel * n / speedup
+    assert amdahl(n, min(share_of_old_time, 1.0)) == pytest.approx(speedup)
+
+
+def test_a_law_takes_an_array_of_sizes():
+    sizes = np.array([2, 4, 8, 16, 1024, 65536])
+    expected = [1.33333, 1.6, 1.77778, 1.88235, 1.99805, 1.99997]
+    assert amdahl(sizes, 0.5) == pytest.approx(expected, rel=1e-5)
+    assert amdahl_parts([0.11, 0.18, 0.23, 0.48], [1, 5, 20, 1.6]) == pytest.approx(2.19, abs=5e-3)
+
+
+@given(st.floats(1, 1e4), shares, st.floats(0.1, 1e4))
+def test_the_universal_law_without_coherency_is_amdahls(n, parallel, rate_1):
+    expected = rate_1 * amdahl(n, parallel)
+    assert usl(n, rate_1, contention=1 - parallel, coherency=0) == pytest.approx(expected)
+
+
+@given(st.floats(1, 1e4), st.floats(0, 0.9), st.floats(0, 0.1), st.floats(0.1, 1e4))
+def test_latency_and_users_are_each_others_inverse(n, contention, coherency, rate_1):
+    law = Usl(rate_1, contention, coherency)
+    if contention + coherency > 1e-9:
+        assert law.n_at_latency(law.latency_s(n)) == pytest.approx(n, rel=1e-4)
+    assert law.throughput(n) <= max(law.peak_throughput, rate_1) * (1 + 1e-9)
+
+
+def test_the_published_fits_come_out():
+    router, spec = fit_usl(*CISCO), fit_usl(*SPECSDM91)
+    assert router.law.contention == pytest.approx(0.02671591, rel=1e-5)
+    assert router.law.coherency == pytest.approx(7.690945e-4, rel=1e-5)
+    assert router.law.rate_1 == pytest.approx(995.6486, rel=1e-5)
+    assert int(router.law.peak_n) == 35
+    expected = [-25.1, -81.66, 111.09, 3.05, -49.99, -46.6, 56.0]
+    assert spec.residuals == pytest.approx(expected, abs=0.02)
+
+
+@given(
+    st.floats(1, 1e4),
+    st.floats(0, 0.5),
+    st.floats(0, 0.01),
+    st.integers(4, 12),
+)
+def test_a_law_is_found_again_in_its_own_curve(rate_1, contention, coherency, points):
+    sizes = np.unique(np.geomspace(1, 64, points).round())
+    law = Usl(rate_1, contention, coherency)
+    found = fit_usl(sizes, law.throughput(sizes)).law
+    assert found.rate_1 == pytest.approx(rate_1, rel=1e-6)
+    assert found.contention == pytest.approx(contention, rel=1e-6, abs=1e-8)
+    assert found.coherency == pytest.approx(coherency, rel=1e-6, abs=1e-8)
+
+
+def test_the_intervals_hold_the_truth_as_often_as_they_promise():
+    law, sizes = Usl(100.0, 0.05, 0.002), np.array([1, 2, 4, 8, 12, 16, 24, 32])
+    draw, runs = np.random.default_rng(5), 400
+    holds = np.zeros(4)
+    for _run in range(runs):
+        fit = fit_usl(sizes, law.throughput(sizes) + draw.normal(0, 10, len(sizes)))
+        truths = (law.rate_1, law.contention, law.coherency, law.peak_n)
+        intervals = (
+            fit.rate_1_interval,
+            fit.contention_interval,
+            fit.coherency_interval,
+            fit.peak_n_interval,
+        )
+        holds += [
+            low <= truth <= high for truth, (low, high) in zip(truths, intervals, strict=True)
+        ]
+    assert (holds / runs > 0.90).all(), holds / runs
+
+
+def test_measurements_that_never_bend_promise_no_peak():
+    fit = fit_usl([1, 2, 4, 8, 16], [100, 200, 410, 850, 1900])
+    assert (fit.law.contention, fit.law.coherency) == (0, 0)
+    assert fit.law.peak_n == math.inf
+    assert fit.peak_n_interval[1] == math.inf
+
+
+def test_student_t_is_what_the_tables_print():
+    table = {1: 12.706, 2: 4.303, 3: 3.182, 5: 2.571, 10: 2.228, 30: 2.042, 120: 1.980}
+    for freedom, value in table.items():
+        assert student_t_quantile(0.975, freedom) == pytest.approx(value, abs=5e-4)
+
+
+@given(replicas, st.floats(0.01, 1e4), st.floats(0.01, 1e4))
+def test_the_autoscaler_moves_the_metric_to_its_target(current, metric, target):
+    desired = hpa_desired_replicas(current, metric, target)
+    if desired == current:
+        assert metric / target * current <= current * 1.1 + 1
+    else:
+        assert metric * current / desired <= target * (1 + 1e-6)
+
+
+@given(replicas, replicas)
+def test_steps_of_the_autoscaler_reach_the_wish_and_never_pass_it(current, desired):
+    at = current
+    for _period in range(20):
+        after = hpa_step(at, desired)
+        assert min(at, desired) <= after <= max(at, desired)
+        at = after
+    assert at == desired
+
+
+@given(st.lists(st.floats(0, 500), min_size=1, max_size=20), st.floats(1, 100))
+def test_a_missing_value_never_makes_it_more_eager(values, target):
+    known = hpa_desired_replicas(len(values) + 1, values, target, tolerance=0.0)
+    missing = hpa_desired_replicas(len(values) + 1, [*values, None], target, tolerance=0.0)
+    mean = sum(values) / len(values)
+    if mean > target:
+        assert missing <= max(known + 1, len(values) + 1)
+    if mean < target:
+        assert missing <= len(values) + 1
+
+
+def test_the_autoscaler_keeps_its_limits_and_its_memory():
+    assert hpa_desired_replicas(10, 900, 60, max_replicas=12) == 12
+    assert hpa_desired_replicas(10, 1, 60, min_replicas=3) == 3
+    assert hpa_desired_replicas(0, 900, 60) == 0
+    assert hpa_desired_replicas(7, 0.7, 0.1, tolerance=0) == 49
+    assert hpa_desired_replicas(3, 50, 10, ready_replicas=1) == 5
+    assert hpa_stabilised(10, 4, recent_for_shrinking=[12, 6]) == 10
+    assert hpa_stabilised(10, 20, recent_for_growing=[13, 30]) == 13
+    assert hpa_step(10, 50, select="disabled") == 10
+    with pytest.raises(ValueError, match="at least one ready pod"):
+        hpa_desired_replicas(2, [None, None], 60)
+
+
+CATALOGUE = [
+    MachineSize("small", workers=2, price_per_hour=0.10),
+    MachineSize("medium", workers=4, price_per_hour=0.19),
+    MachineSize("large", workers=16, price_per_hour=0.90, speed=1.5),
+]
+
+
+@given(st.floats(1, 2_000), st.floats(0.12, 1.0))
+def test_the_cheapest_fleet_meets_the_target_and_one_machine_fewer_does_not(rate, latency_s):
+    fleet = cheapest_fleet(rate, 0.030, latency_s, CATALOGUE)
+    assert fleet.latency_s <= latency_s * (1 + 1e-9)
+    workers, service_s = (fleet.machines - 1) * fleet.size.workers, 0.030 / fleet.size.speed
+    if workers > rate * service_s:
+        assert mmc(rate, service_s, workers).latency_quantile_s(0.95) > latency_s
+    for kind in ("vertical", "horizontal"):
+        try:
+            other = cheapest_fleet(rate, 0.030, latency_s, CATALOGUE, kind=kind)
+        except ValueError:
+            assert kind == "vertical"
+        else:
+            assert other.price_per_hour >= fleet.price_per_hour
+
+
+def test_cost_curves_have_a_row_for_each_load_and_kind():
+    costs = cost_curves([10, 300, 5_000], 0.030, 0.120, CATALOGUE)
+    assert len(costs) == 9
+    vertical = costs[costs.kind == "vertical"].price_per_hour
+    assert vertical.isna().tolist() == [False, False, True]
+    horizontal = costs[costs.kind == "horizontal"].price_per_hour
+    assert horizontal.is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: amdahl(2, 30), "For 30 % write 0.3."),
+        (lambda: amdahl(0, 0.3), "n must be above 0, got 0"),
+        (lambda: amdahl(np.array([1, math.nan]), 0.3), "n must be a finite number"),
+        (lambda: amdahl_parts([0.5, 0.6], [1, 2]), "shares must sum to 1"),
+        (lambda: usl(3, 100, -0.1, 0), "contention must be at least 0"),
+        (lambda: fit_usl([1, 2, 3], [1, 2, 3]), "at least 4 of them"),
+        (lambda: fit_usl([1, 2, 3, 4], [1, 2, math.nan, 3]), "throughput must be a finite number"),
+        (lambda: hpa_desired_replicas(3, 50, 0), "target_metric must be above 0"),
+        (lambda: cheapest_fleet(80, 0.03, 0.01, CATALOGUE), "latency_s must be longer"),
+        (lambda: cheapest_fleet(80, 0.03, 0.1, []), "at least one machine size"),
+    ],
+)
+def test_what_has_no_answer_is_refused_with_the_remedy(call, said):
+    with pytest.raises(ValueError) as refusal:
+        call()
+    assert said in str(refusal.value)
