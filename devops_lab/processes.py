@@ -1,43 +1,43 @@
 """Real programs that are never left behind.
 
-A `Program` is started by the reaper, a small child of the kernel (`devops_lab.reaper`), which ends
-it when the kernel is gone. It is a `with` block, or is started in one cell and stopped in another:
+A `Program` is a `with` block, or is started in one cell and stopped in another:
 
     with Program("sleeper", ["sleep", "60"]) as sleeper:
         sleeper.freeze()
 
-In a notebook, running a cell again first stops what that cell started before, and an interrupt
-stops what the interrupted cell started; programs of other cells live on.
+It is started by the reaper (`devops_lab.reaper`), a small child of the kernel that ends it when
+the kernel is gone. In a notebook, a cell that runs again first stops what it started before.
 """
 
-import atexit
 import contextlib
-import functools
 import itertools
 import json
 import os
-import queue
 import shutil
 import socket
-import subprocess
-import sys
 import sysconfig
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
-from devops_lab import lifeline
+from devops_lab import cells, lifeline
 from devops_lab.families import GRACE_S, Birth, family, is_alive, wait_until
-from devops_lab.reaper import DETACHED, sweep
+from devops_lab.reaper_link import ProgramError, ReaperLink, no_room, the_reaper
 from devops_lab.rules import number
 from devops_lab.translation import _
 
+__all__ = [
+    "Program",
+    "ProgramError",
+    "free_port",
+    "lifeline_environment",
+    "running",
+    "stop_all",
+]
 
-class ProgramError(RuntimeError):
-    """A program that could not be started, or is not there any more; says what to do about it."""
+_numbers = itertools.count(1)
 
 
 class Program:
@@ -59,10 +59,10 @@ class Program:
         self.arguments = list(arguments)
         self.environment = dict(environment or {})
         self.ready_within_s = number("ready_within_s", ready_within_s, above=0)
-        self._reaper: _Reaper | None = None
+        self.cell: str | None = None
+        self._reaper: ReaperLink | None = None
         self._folder: Path | None = None
         self._birth: Birth | None = None
-        self._cell: str | None = None
 
     def prepare(self) -> None:
         """Write what the program needs into its folder; called just before each start."""
@@ -91,16 +91,16 @@ class Program:
 
     def kill(self) -> None:
         """End the program by force, as a crash would; folder and log stay until `stop`."""
-        self._signal(psutil.Process.kill)
+        self._do(psutil.Process.kill)
         wait_until(lambda: not self.is_running, within_s=GRACE_S)
 
     def freeze(self) -> None:
         """Hold the program still, as a machine that hangs would: its connections stay open."""
-        self._signal(psutil.Process.suspend)
+        self._do(psutil.Process.suspend)
 
     def resume(self) -> None:
         """Let a frozen program run on."""
-        self._signal(psutil.Process.resume)
+        self._do(psutil.Process.resume)
 
     @property
     def is_running(self) -> bool:
@@ -109,12 +109,12 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, None before the start and after the stop."""
+        """The number of the process; None before the start and after the stop."""
         return self._birth[0] if self._birth else None
 
     @property
     def folder(self) -> Path:
-        """The program's private folder, from `prepare` to `stop`."""
+        """The program's private folder, there from `prepare` to `stop`."""
         if self._folder is None:
             text = _("{name} has not been started. Use a with block, or call start() first.")
             raise ProgramError(text.format(name=self.name))
@@ -127,10 +127,9 @@ class Program:
 
     def last_log_lines(self, count: int = 10) -> list[str]:
         """The last lines that the program has printed."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return self.log_path.read_text(errors="replace").splitlines()[-count:]
-        except FileNotFoundError:
-            return []
+        return []
 
     def __enter__(self) -> Self:
         return self.start()
@@ -143,28 +142,37 @@ class Program:
         return f"<{type(self).__name__} {self.name}: {state}>"
 
     def _launch(self) -> None:
-        self._reaper = _the_reaper()
-        # Known before it is made, so that an interrupt in between leaves nothing unnamed.
+        self._reaper, self.cell = the_reaper(), None
+        cells.follow()
+        # The name is known before the folder is made, so that `stop` finds it in any case.
         self._folder = self._reaper.home / f"{type(self).__name__.lower()}-{next(_numbers)}"
-        self._cell = None
-        _started.append(self)
+        cells.started.append(self)
         try:
             self._folder.mkdir(mode=0o700)
             self.prepare()
             self._write_order()
         except OSError as error:
-            raise ProgramError(_no_room(error)) from error
-        self._birth = tuple(self._reaper.ask("start", self._folder.name)["birth"])
+            raise no_room(error) from error
+        answer = self._reaper.ask("start", self._folder.name)
+        if "error" in answer:
+            text = _("{name} could not be started: {reason}.")
+            raise ProgramError(text.format(name=self.name, reason=answer["error"]))
+        self._birth = tuple(answer["birth"])
 
     def _write_order(self) -> None:
         environment = {**os.environ, **lifeline_environment(), **self.environment}
-        # What pip installed as a program is not on the PATH of every kernel.
-        path = [sysconfig.get_path("scripts"), environment.get("PATH", "")]
+        # Programs that pip has installed are not on the PATH of every kernel.
+        path = [sysconfig.get_path("scripts"), environment.get("PATH", os.defpath)]
         environment["PATH"] = os.pathsep.join(path)
-        if not shutil.which(self.arguments[0], path=environment["PATH"]):
+        program = shutil.which(self.arguments[0], path=environment["PATH"])
+        if program is None:
             text = _("{name} needs the program {program}, which is not there. Is it installed?")
             raise ProgramError(text.format(name=self.name, program=self.arguments[0]))
-        order = {"arguments": self.arguments, "environment": environment, "cwd": str(Path.cwd())}
+        order = {
+            "args": [program, *self.arguments[1:]],
+            "env": environment,
+            "cwd": str(Path.cwd()),
+        }
         (self.folder / "order.json").write_text(json.dumps(order))
 
     def _wait_until_ready(self) -> None:
@@ -176,12 +184,12 @@ class Program:
         ended, lines = not self.is_running, self.last_log_lines()
         exit_code = self._end()
         if ended:
-            text = _("{name} ended before it was ready (exit code {exit_code}).")
+            text = _("{name} ended before it was ready, with exit code {exit_code}.")
         else:
             text = _("{name} was not ready within {seconds:g} s and has been stopped.")
         text = text.format(name=self.name, exit_code=exit_code, seconds=self.ready_within_s)
         if lines:
-            text += "\n" + _("The last lines it printed:") + "\n" + "\n".join(lines)
+            text = "\n".join([text, _("The last lines it printed:"), *lines])
         raise ProgramError(text)
 
     def _end(self) -> int | None:
@@ -191,24 +199,24 @@ class Program:
             with contextlib.suppress(ProgramError):
                 exit_code = self._reaper.ask("stop", self._folder.name)["exit_code"]
         self._reaper = self._folder = self._birth = None
-        if self in _started:
-            _started.remove(self)
+        if self in cells.started:
+            cells.started.remove(self)
         return exit_code
 
-    def _signal(self, act: Callable[[psutil.Process], None]) -> None:
+    def _do(self, act: Callable[[psutil.Process], None]) -> None:
         for process in family(self._birth) if self._birth else ():
             with contextlib.suppress(psutil.NoSuchProcess):
                 act(process)
 
 
 def running() -> list[Program]:
-    """The programs that run now, in the order of their start."""
-    return [program for program in _started if program.is_running]
+    """The programs that run now, in the order of their starts."""
+    return [program for program in cells.started if program.is_running]
 
 
 def stop_all() -> None:
     """Stop all programs, the youngest first."""
-    for program in reversed(_started.copy()):
+    for program in reversed(cells.started.copy()):
         program.stop()
 
 
@@ -220,152 +228,10 @@ def free_port() -> int:
 
 
 def lifeline_environment() -> dict[str, str]:
-    """Environment variables that tie servers of ours to this kernel, whoever starts them."""
-    return {lifeline.VARIABLE: _the_reaper().lifeline}
-
-
-class _Reaper:
-    """The kernel's end of the pipes to `devops_lab.reaper`."""
-
-    def __init__(self) -> None:
-        # The folder a learner works in may hold a json.py: keep it off the reaper's path.
-        root = str(Path(__file__).parent.parent)
-        code = (
-            f"import sys; sys.path.append({root!r}); from devops_lab import reaper; reaper.main()"
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            **DETACHED,
-        )
-        hello = json.loads(self._process.stdout.readline() or "{}")
-        if "home" not in hello:
-            self._process.wait()
-            raise ProgramError(_no_room(hello.get("error")))
-        self.home, self.lifeline = Path(hello["home"]), hello["lifeline"]
-        self._waiting: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
-        self._gone = threading.Event()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    def ask(self, verb: str, name: str) -> dict[str, Any]:
-        """The reaper's answer to one request, or a `ProgramError`."""
-        request = next(_numbers)
-        answers = self._waiting[request] = queue.SimpleQueue()
-        try:
-            # So short a line goes through the pipe whole or not at all, interrupt or no.
-            self._process.stdin.write(f"{request} {verb} {name}\n".encode())
-        except (OSError, ValueError):
-            self._gone.wait()
-            answers.put({"error": _GONE})
-        answer = answers.get()
-        if "error" in answer:
-            raise ProgramError(answer["error"])
-        return answer
-
-    def _listen(self) -> None:
-        for line in self._process.stdout:
-            answer = json.loads(line)
-            self._waiting.pop(answer["request"]).put(answer)
-        self._process.wait()
-        sweep(self.home)
-        self._gone.set()
-        for answers in list(self._waiting.values()):
-            answers.put({"error": _GONE})
-
-    @property
-    def is_gone(self) -> bool:
-        return self._process.poll() is not None
-
-    def disown(self) -> None:
-        """Let go of the pipes without a word, in a process that is not the reaper's parent."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.returncode = 0
-
-    def close(self) -> None:
-        """Let go of the pipe, whereupon the reaper ends all programs; wait for it."""
-        self._process.stdin.close()
-        self._listener.join(timeout=5)
-
-
-_started: list[Program] = []
-_numbers = itertools.count(1)
-_lock = threading.Lock()
-_current: _Reaper | None = None
-_GONE = _(
-    "The helper process that starts and ends programs is gone, and all programs with it. "
-    "Start them again."
-)
-
-
-def _the_reaper() -> _Reaper:
-    global _current
-    with _lock:
-        if _current is None or _current.is_gone:
-            _current = _Reaper()
-    _follow_cells()
-    return _current
-
-
-def _no_room(reason: object) -> str:
-    text = _(
-        "No private folder for a program can be made or written ({reason}). Free some space, or "
-        "set TMPDIR to a folder that can be written and restart the kernel."
-    )
-    return text.format(reason=reason)
-
-
-@atexit.register
-def _close() -> None:
-    if _current:
-        _current.close()
-
-
-def _forget() -> None:
-    """In a forked child: let go of the pipe, or the reaper would wait for the child to end too."""
-    global _current, _lock
-    if _current:
-        _current.disown()
-    _current, _lock = None, threading.Lock()
-    _started.clear()
+    """The variable that ties servers of ours to this kernel, whoever starts them."""
+    return {lifeline.VARIABLE: the_reaper().lifeline}
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-
-
-@functools.cache
-def _follow_cells() -> None:
-    """Have IPython say, where there is one, when a cell begins and ends."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell:
-        shell.events.register("pre_run_cell", _before_cell)
-        shell.events.register("post_run_cell", _after_cell)
-
-
-def _before_cell(info: Any) -> None:
-    for program in _started.copy():
-        # What a button started since the last cell belongs to no cell.
-        program._cell = program._cell or "none"
-        if program._cell == _cell(info):
-            program.stop()
-
-
-def _after_cell(result: Any) -> None:
-    # A cell that awaits has no result at all when it was interrupted.
-    interrupted = result is None or isinstance(result.error_in_exec, KeyboardInterrupt)
-    for program in [program for program in _started if program._cell is None]:
-        if interrupted:
-            program.stop()
-        else:
-            program._cell = _cell(result.info)
-
-
-def _cell(info: Any) -> str:
-    """What tells one cell from another: its id, or its text where the client sends no id."""
-    return info.cell_id or info.raw_cell
+    # A forked child must not end the programs of its parent.
+    os.register_at_fork(after_in_child=cells.started.clear)

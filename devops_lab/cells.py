@@ -1,0 +1,53 @@
+"""Which cell started which program: a cell that runs again replaces what it started before, and
+an interrupted cell takes with it only what it has started itself.
+"""
+
+import functools
+import sys
+from typing import Any, Protocol
+
+_NO_CELL = "started by a button"
+
+
+class StartedProgram(Protocol):
+    """A program, and the cell that started it: None while that cell still runs."""
+
+    cell: str | None
+
+    def stop(self) -> None: ...
+
+
+# All that was started and has not been stopped, in the order of the starts.
+started: list[StartedProgram] = []
+
+
+@functools.cache
+def follow() -> None:
+    """Have IPython tell, where there is one, when a cell begins and ends."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell:
+        shell.events.register("pre_run_cell", _begin)
+        shell.events.register("post_run_cell", _end)
+
+
+def _begin(info: Any) -> None:
+    for program in started.copy():
+        program.cell = program.cell or _NO_CELL
+        if program.cell == _name(info):
+            program.stop()
+
+
+def _end(result: Any) -> None:
+    # A cell that awaits has no result at all when it was interrupted.
+    interrupted = result is None or isinstance(result.error_in_exec, KeyboardInterrupt)
+    for program in [program for program in started if program.cell is None]:
+        if interrupted:
+            program.stop()
+        else:
+            program.cell = _name(result.info)
+
+
+def _name(info: Any) -> str:
+    # Some clients send no cell id; to them a cell is its text.
+    return info.cell_id or info.raw_cell

@@ -1,0 +1,65 @@
+"""The private folder of a reaper, and what to do with one whose reaper is gone.
+
+Below it every program has a folder, whose file `pid` says which process the program is. Should
+kernel and reaper die at the same moment, the next reaper ends by these files what is left.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from devops_lab.families import Birth, end
+
+
+def new_home() -> Path:
+    """A new folder for this reaper, which no other user can enter."""
+    return Path(tempfile.mkdtemp(prefix=f"devops-lab-{os.getpid()}-"))
+
+
+def write_birth(folder: Path, birth: Birth) -> None:
+    """Write down which process the program of this folder is."""
+    (folder / "pid").write_text("{} {}".format(*birth))
+
+
+def sweep(home: Path) -> None:
+    """End the programs of a reaper that is gone, and remove its folder."""
+    births = []
+    for record in home.glob("*/pid"):
+        try:
+            pid, created = record.read_text().split()
+            births.append((int(pid), float(created)))
+        # The reaper may have died while it wrote.
+        except (OSError, ValueError):
+            pass
+    end(*births)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def sweep_all() -> None:
+    """Sweep what dead reapers of this user have left in the temporary folder."""
+    for home in Path(tempfile.gettempdir()).glob("devops-lab-*-*"):
+        try:
+            if _is_ours(home) and not _has_reaper(home):
+                sweep(home)
+        # Another reaper may be sweeping too, and such a name may be anybody's.
+        except (OSError, ValueError):
+            pass
+
+
+def _is_ours(home: Path) -> bool:
+    status = home.lstat()
+    ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return ours and stat.S_ISDIR(status.st_mode)
+
+
+def _has_reaper(home: Path) -> bool:
+    pid = int(home.name.split("-")[2])
+    try:
+        # A process younger than the folder was only given the same number.
+        return psutil.Process(pid).create_time() <= home.stat().st_mtime + 1
+    except psutil.NoSuchProcess:
+        return False
