@@ -12,7 +12,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
 	$$name -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$name && break; done)
-TOO_BARE = $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+BARE_PYTHON = $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$name && break; done)
 
@@ -26,6 +26,13 @@ $(shell test ! -e .venv || $(BIN)/python -c '' 2>/dev/null || rm -f .venv/made-*
 CONSTRAINTS := constraints.txt
 NBVAL := $(if $(filter Linux,$(shell uname)),--nbval,--nbval-lax)
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable
+
+# With the oldest Python that the course runs on, so that the others can have the same versions.
+COMMA := ,
+PINNING := .venv/pinning
+freeze = python3.11 -m venv --clear $(PINNING) \
+	&& $(PINNING)/bin/pip install --quiet --constraint $(2) '$(1)' \
+	&& $(PINNING)/bin/pip freeze --exclude devops-lab > $(3)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,19 +62,17 @@ format: $(MADE)-test ## put the style right where a tool can
 outputs: $(MADE)-test ## run every lesson and store the outputs that the tests compare
 	$(BIN)/python tests/store_outputs.py
 
-constraints: ## choose the newest versions again (with the oldest Python the course runs on)
-	python3.11 -m venv --clear .venv-constraints
-	.venv-constraints/bin/pip install --quiet '.[all,test]'
-	echo '# Names and versions that work together, for Python 3.11 to 3.13. Made by: make constraints' > constraints.txt
-	.venv-constraints/bin/pip freeze --exclude devops-lab >> constraints.txt
-	rm -rf .venv-constraints
+constraints: ## choose the newest versions again, for everything and for Binder
+	$(call freeze,.[all$(COMMA)test],/dev/null,constraints.txt)
+	$(call freeze,.,constraints.txt,binder/requirements.txt)
+	rm -rf $(PINNING)
 
 clean: ## remove what was installed and cached; your work/ stays
 	rm -rf .venv dist .pytest_cache .ruff_cache .hypothesis
 	find devops_lab tests -name __pycache__ -exec rm -rf {} +
 
 $(MADE):
-	@$(if $(PYTHON),,$(if $(TOO_BARE),$(error $(TOO_BARE) cannot make a venv; on Debian and Ubuntu: sudo apt install python3-venv),$(error no Python 3.11 or newer here; get one from your system or python.org, or name it: make PYTHON=/path/to/python3)))
+	@$(if $(PYTHON),,$(if $(BARE_PYTHON),$(error $(BARE_PYTHON) cannot make a venv; on Debian and Ubuntu: sudo apt install $(BARE_PYTHON)-venv),$(error no Python 3.11 or newer here; get one from your system or python.org, or name it: make PYTHON=/path/to/python3)))
 	@echo "Making .venv with $(PYTHON)"
 	@$(PYTHON) -m venv --clear .venv
 	@touch $@

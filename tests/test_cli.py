@@ -3,47 +3,20 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from opened_course import ask, opened_course
 
 from devops_lab import course
 
 COMMAND = (sys.executable, "-c", "import sys; from devops_lab.cli import main; sys.exit(main())")
-
-
-@contextmanager
-def the_course(*options: object, **environment: str) -> Iterator[str]:
-    """The address that an opened course prints; ended as Ctrl-C ends it."""
-    course_process = subprocess.Popen(
-        [*COMMAND, "--no-browser", *map(str, options)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | environment,
-    )
-    lines: list[str] = []
-    try:
-        for line in course_process.stdout:
-            lines.append(line)
-            if address := re.search(r"http://\S+", line):
-                yield address[0]
-                break
-        else:
-            pytest.fail("".join(lines))
-    finally:
-        course_process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-        course_process.communicate(timeout=30)
+OPEN = (*COMMAND, "--no-browser")
 
 
 def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,16 +30,6 @@ def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def ask(address: str, path: str, method: str = "GET", token: str | None = None) -> dict:
-    """The server's JSON answer, asked with the token that the address carries."""
-    base, told = re.match(r"(http://[^/]+)/.*token=(\w+)", address).groups()
-    headers = {"Authorization": f"token {told if token is None else token}"}
-    request = urllib.request.Request(f"{base}{path}", method=method, headers=headers)
-    no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with no_proxy.open(request, timeout=30) as answer:
-        return json.loads(answer.read() or "{}")
-
-
 def test_the_course_opens_quiet_and_only_for_who_has_the_token(tmp_path: Path) -> None:
     # The learner's own settings must neither open the door nor be needed.
     own = tmp_path / "own"
@@ -75,7 +38,7 @@ def test_the_course_opens_quiet_and_only_for_who_has_the_token(tmp_path: Path) -
         json.dumps({"IdentityProvider": {"token": ""}, "ServerApp": {"ip": "0.0.0.0"}})
     )
     work = tmp_path / "work"
-    with the_course("--folder", work, JUPYTER_CONFIG_DIR=str(own)) as address:
+    with opened_course([*OPEN, "--folder", work], JUPYTER_CONFIG_DIR=str(own)) as address:
         assert address.startswith("http://127.0.0.1:")
         files = [file["name"] for file in ask(address, "/api/contents")["content"]]
         assert course.PROGRESS_FILE in files
@@ -88,14 +51,14 @@ def test_the_course_opens_quiet_and_only_for_who_has_the_token(tmp_path: Path) -
 def test_a_taken_port_gives_way_to_the_next(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with the_course("--folder", tmp_path, "--port", port) as address:
+        with opened_course([*OPEN, "--folder", tmp_path, "--port", port]) as address:
             assert f":{port}/" not in address
 
 
 def test_ctrl_c_ends_the_course_and_its_kernels(tmp_path: Path) -> None:
-    with the_course("--folder", tmp_path) as address:
+    with opened_course([*OPEN, "--folder", tmp_path]) as address:
         before = psutil.Process().children(recursive=True)
-        ask(address, "/api/kernels", method="POST")
+        ask(address, "/api/kernels", {"name": "python3"})
         started = psutil.Process().children(recursive=True)
         assert len(started) > len(before)
     _, alive = psutil.wait_procs(started, timeout=10)
