@@ -1,0 +1,73 @@
+"""The access log: one line of JSON a request, so that a program can read it as well as a person."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TextIO
+
+LONGEST_DELAY_S = 0.05
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request, as the server saw it; `arrived_s` in seconds since 1970."""
+
+    arrived_s: float
+    request_id: str
+    server: str
+    method: str = "-"
+    path: str = ""
+    status: int = 0
+    wait_s: float = 0.0
+    service_s: float = 0.0
+    bytes: int = 0
+    error: str | None = None
+
+    def line(self) -> str:
+        # By hand, since it is written for every request: `json.dumps` takes five times as long.
+        return (
+            f'{{"time":"{timestamp(self.arrived_s)}","request_id":{_quoted(self.request_id)},'
+            f'"server":{_quoted(self.server)},"method":{_quoted(self.method)},'
+            f'"path":{_quoted(self.path)},"status":{self.status},"wait_s":{self.wait_s:.6f},'
+            f'"service_s":{self.service_s:.6f},"bytes":{self.bytes},'
+            f'"error":{_quoted(self.error) if self.error else "null"}}}\n'
+        )
+
+
+class AccessLog:
+    """Writes lines in groups: one `write` for each would cost more than the answer itself."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lines: list[str] = []
+
+    def add(self, entry: Entry) -> None:
+        """Take a request; it is in the file within 50 ms."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LONGEST_DELAY_S, self.flush)
+        self._lines.append(entry.line())
+
+    def flush(self) -> None:
+        """Write what was taken since the last time."""
+        lines, self._lines = self._lines, []
+        self._file.write("".join(lines))
+        self._file.flush()
+
+
+def timestamp(seconds: float) -> str:
+    """The moment, given in seconds since 1970, as people and databases read it: UTC, ISO 8601.
+
+    >>> timestamp(0.25)
+    '1970-01-01T00:00:00.250000Z'
+    """
+    return f"{_to_the_second(int(seconds))}.{int(seconds % 1 * 1e6):06}Z"
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+_quoted = json.JSONEncoder().encode

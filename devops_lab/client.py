@@ -1,0 +1,104 @@
+"""One request, sent exactly as written, and the answer, with the conversation to look at."""
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+
+from devops_lab.rules import number
+from devops_lab.translation import _
+
+MOST_SHOWN = 1000
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """A server's answer: `status`, `reason`, `headers` (in any case) and `body` in bytes.
+
+    Shown at the end of a cell, or printed, it is the whole conversation.
+    """
+
+    status: int
+    reason: str
+    headers: Message
+    body: bytes
+    request: str = field(default="")
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the character set of its Content-Type, else UTF-8."""
+        return self.body.decode(self.headers.get_content_charset("utf-8"), errors="replace")
+
+    def json(self) -> Any:
+        """The body read as JSON; raises a `ValueError` where it is none."""
+        return json.loads(self.body)
+
+    @property
+    def conversation(self) -> str:
+        """What was sent (`>`) and what came back (`<`), with the beginning of the body."""
+        sent = self.request.splitlines()
+        head = [f"HTTP/1.1 {self.status} {self.reason}"]
+        head += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines = [*(f"> {line}".rstrip() for line in sent), *(f"< {line}".rstrip() for line in head)]
+        return "\n".join((*lines, "<", self._shown_body())).rstrip()
+
+    def _shown_body(self) -> str:
+        if not self.body:
+            return ""
+        if b"\0" in self.body:
+            return _("({count} bytes that are no text)").format(count=len(self.body))
+        text = self.text
+        rest = len(text) - MOST_SHOWN
+        if rest <= 0:
+            return text
+        return text[:MOST_SHOWN] + "\n" + _("(and {count} more characters)").format(count=rest)
+
+    def __repr__(self) -> str:
+        return self.conversation
+
+
+def ask(
+    port: int,
+    path: str = "/",
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: str | bytes | None = None,
+    timeout_s: float = 5.0,
+) -> Answer:
+    """The answer of the server at this port of 127.0.0.1.
+
+    The path goes over the wire as it is: no dot segment is removed and nothing is encoded, as a
+    browser would do. Redirects are shown, not followed. Raises `ConnectionError` when nobody
+    answers and `TimeoutError` when nobody does within `timeout_s` seconds.
+    """
+    number("timeout_s", timeout_s, above=0)
+    content = body.encode() if isinstance(body, str) else body or b""
+    lines = {"Host": f"127.0.0.1:{port}", "Connection": "close", **(headers or {})}
+    if content:
+        lines["Content-Length"] = str(len(content))
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    request = f"{method} {path} HTTP/1.1\r\n{head}\r\n"
+    try:
+        return _exchange(port, request, content, method, timeout_s)
+    except TimeoutError:
+        text = _("The server at port {port} has not answered within {timeout_s:g} s.")
+        raise TimeoutError(text.format(port=port, timeout_s=timeout_s)) from None
+    except ConnectionRefusedError:
+        text = _("Nobody listens at port {port}: the server is stopped, or was never started.")
+        raise ConnectionRefusedError(text.format(port=port)) from None
+    except (ConnectionError, HTTPException) as error:
+        text = _("The server at port {port} closed the connection without an answer ({error}).")
+        raise ConnectionError(text.format(port=port, error=error)) from None
+
+
+def _exchange(port: int, request: str, content: bytes, method: str, timeout_s: float) -> Answer:
+    with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
+        connection.sendall(request.encode() + content)
+        with HTTPResponse(connection, method=method) as response:
+            response.begin()
+            body = response.read()
+            return Answer(response.status, response.reason, response.headers, body, request)

@@ -1,0 +1,223 @@
+"""The bakery's web servers: real processes on 127.0.0.1, started and stopped from a notebook.
+
+    with Server(service_time_s=0.03) as server:
+        server.get("/api/menu")
+
+The program itself is `devops_lab.serve`.
+"""
+
+import contextlib
+import html
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from devops_lab import rules
+from devops_lab.client import Answer, ask
+from devops_lab.course import data_folder
+from devops_lab.families import GRACE_S, wait_until
+from devops_lab.processes import Program, ProgramError
+from devops_lab.route_function import RouteFunction, pack, try_once
+from devops_lab.serve import TOKEN_HEADER, TOKEN_VARIABLE
+from devops_lab.service import Settings
+from devops_lab.translation import _
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+    from pandas import DataFrame
+
+
+class Server(Program):
+    """A web server of the bakery: its site, or your own routing function.
+
+    `site` is a folder of files, the bakery's own unless you name another. `route` is a function
+    that takes a path (still percent-encoded, without the query) and returns `(status,
+    content_type, body)`; it is called once here, so that a mistake shows at once, and the server
+    gets a copy of it. `seed` decides which requests fail and how long exponential service times
+    are. For the other settings see `devops_lab.service.Settings`.
+
+    `port` 0 takes any free one, and keeps it when the server is started again. Raises
+    `ProgramError` when the server cannot start, for instance because its port is taken.
+    """
+
+    def __init__(
+        self,
+        site: str | Path | None = None,
+        *,
+        route: RouteFunction | None = None,
+        service_time_s: float = 0.0,
+        service_distribution: str = "constant",
+        workers: int = 1,
+        error_share: float = 0.0,
+        name: str = "server",
+        port: int = 0,
+        seed: int = 1,
+    ) -> None:
+        if site is not None and route is not None:
+            raise ValueError(_("Give a site or a route, not both: the route answers every path."))
+        self.settings = Settings(service_time_s, service_distribution, workers, error_share)
+        self._site = _folder(site)
+        self._port = rules.whole("port", port, at_least=0, at_most=65_535)
+        self._seed = rules.whole("seed", seed)
+        self._token = secrets.token_urlsafe()
+        self._kept_log = ""
+        self._packed_route = None
+        if route is not None:
+            try_once(route)
+            self._packed_route = pack(route)
+        super().__init__(_header_text("name", name), [], environment={TOKEN_VARIABLE: self._token})
+
+    @property
+    def port(self) -> int:
+        """The port it listens at, known after the first start."""
+        if not self._port:
+            text = _("{name} has no port yet. Use a with block, or call start() first.")
+            raise ProgramError(text.format(name=self.name))
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address of the site's first page."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def prepare(self) -> None:
+        flags = {
+            "name": self.name,
+            "site": self._site,
+            "port": self._port,
+            "seed": self._seed,
+            "access-log": self._log_file,
+            **{name.replace("_", "-"): value for name, value in asdict(self.settings).items()},
+        }
+        if self._packed_route:
+            flags["route"] = self.folder / "route.pickle"
+            flags["route"].write_bytes(self._packed_route)
+        words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+        self.arguments = python_program("serve", *words)
+
+    def is_ready(self) -> bool:
+        found = re.search(
+            r"^listening on http://127\.0\.0\.1:(\d+)$", self._printed(), re.MULTILINE
+        )
+        if found:
+            self._port = int(found[1])
+        return found is not None
+
+    def stop(self) -> None:
+        """End the server, and keep its access log."""
+        if self.is_running:
+            # A polite end first: the last lines are written before the folder goes.
+            self.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(self.pid).terminate()
+            wait_until(lambda: not self.is_running, within_s=GRACE_S)
+        if self.pid:
+            self._kept_log += self._written_log()
+        super().stop()
+
+    def get(
+        self,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | bytes | None = None,
+        timeout_s: float = 5.0,
+    ) -> Answer:
+        """The server's answer; the path goes over the wire as it is (see `client.ask`)."""
+        return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
+
+    def set(self, **settings: Any) -> None:
+        """Change settings of `devops_lab.service.Settings`, at once where the server runs.
+
+        Raises an error that names parameter, rule and value, and changes nothing then.
+        """
+        for name in settings:
+            rules.one_of("setting", name, Settings.names())
+        changed = replace(self.settings, **settings)
+        if self.is_running:
+            self._control("settings", json.dumps(asdict(changed)))
+        self.settings = changed
+
+    def log(self) -> "DataFrame":
+        """The access log since the first start, one row a request; see `tables.ACCESS_LOG`."""
+        from devops_lab.tables import ACCESS_LOG, from_json_lines
+
+        if self.is_running:
+            # A frozen server cannot write its last 50 ms; show what there is.
+            with contextlib.suppress(OSError):
+                self._control("flush")
+        return from_json_lines(self._kept_log + self._written_log(), ACCESS_LOG)
+
+    def metrics(self) -> str:
+        """The server's own metrics, in the text format of Prometheus."""
+        return self.get("/metrics").text
+
+    def link(self, path: str = "/") -> "HTML":
+        """A link that opens the server in a browser tab, through the hub where there is one."""
+        from IPython.display import HTML
+
+        hub = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+        base = f"{hub}proxy/{self.port}/" if hub else self.url
+        address = html.escape(base + path.removeprefix("/"), quote=True)
+        text = _("Open {address} in a new tab").format(address=address)
+        return HTML(f'<a href="{address}" target="_blank" rel="noopener">{text}</a>')
+
+    def _control(self, action: str, body: str = "{}") -> None:
+        answer = self.get(
+            f"/-/{action}",
+            method="POST",
+            headers={TOKEN_HEADER: self._token},
+            body=body,
+            timeout_s=1.0,
+        )
+        if answer.status != 200:
+            raise ProgramError(answer.text)
+
+    @property
+    def _log_file(self) -> Path:
+        return self.folder / "access.jsonl"
+
+    def _written_log(self) -> str:
+        if not self.pid or not self._log_file.exists():
+            return ""
+        return self._log_file.read_text(encoding="utf-8")
+
+    def _printed(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+
+def python_program(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this package.
+
+    The learner's folder may hold a `json.py`, so it and the package come last on the path.
+    """
+    places = [str(Path(__file__).parent.parent), str(Path.cwd())]
+    code = f"import sys; sys.path += {places!r}; from devops_lab.{module} import main; main()"
+    return [sys.executable, "-P", "-u", "-c", code, *arguments]
+
+
+def _folder(site: str | Path | None) -> Path:
+    folder = Path(site) if site is not None else data_folder() / "site"
+    if not folder.is_dir():
+        raise ValueError(_("site must be a folder, got {site!r}.").format(site=str(site)))
+    return folder.absolute()
+
+
+def _header_text(parameter: str, value: str) -> str:
+    if not re.fullmatch(r"[\w.-]{1,64}", value, re.ASCII):
+        raise ValueError(
+            _(
+                "{parameter} must be 1 to 64 letters, digits, dots or dashes, got {value!r}. "
+                "It goes into a header of every answer."
+            ).format(parameter=parameter, value=value)
+        )
+    return value

@@ -1,0 +1,121 @@
+"""How a server works: its settings, its workers with the queue before them, its service times."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass, fields
+
+from devops_lab import rules
+from devops_lab.translation import _
+
+DISTRIBUTIONS = ("constant", "exponential")
+LONGEST_SERVICE_S = 60.0
+
+# How late a timer may be and still count as on time; a longer delay was a freeze, and is lost.
+LATEST_TIMER_S = 0.02
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be changed while a server runs.
+
+    `service_time_s` is how long one worker is busy with one request (the mean, when
+    `service_distribution` is "exponential"), `workers` how many requests are in work at once;
+    the others wait. `error_share` of the answers are a 500. A server that is not `ready` says so
+    at `/readyz`, and answers all the same.
+
+    >>> Settings(service_time_s=0.03, workers=2).workers
+    2
+    """
+
+    service_time_s: float = 0.0
+    service_distribution: str = "constant"
+    workers: int = 1
+    error_share: float = 0.0
+    ready: bool = True
+
+    def __post_init__(self) -> None:
+        rules.number(
+            "service_time_s",
+            self.service_time_s,
+            at_least=0,
+            at_most=LONGEST_SERVICE_S,
+            remedy=_("It is in seconds: 0.03 is 30 ms."),
+        )
+        rules.one_of("service_distribution", self.service_distribution, DISTRIBUTIONS)
+        rules.whole("workers", self.workers, at_least=1, at_most=10_000)
+        rules.share("error_share", self.error_share)
+        if not isinstance(self.ready, bool):
+            raise TypeError(
+                _("ready must be True or False, got {value!r}.").format(value=self.ready)
+            )
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [field.name for field in fields(cls)]
+
+
+class Draws:
+    """A server's random numbers, one stream for each purpose.
+
+    Both are drawn for every request, used or not, so that changing one setting leaves the
+    other's numbers as they were.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._service = random.Random(f"{seed} service")
+        self._error = random.Random(f"{seed} error")
+
+    def next(self, settings: Settings) -> tuple[float, bool]:
+        """The service time in seconds of the next request, and whether it fails."""
+        factor, luck = self._service.expovariate(1.0), self._error.random()
+        if settings.service_distribution == "constant":
+            factor = 1.0
+        return factor * settings.service_time_s, luck < settings.error_share
+
+
+class Workers:
+    """A queue, first come first served, before `count` workers.
+
+    Timers ring up to a millisecond or so late, and behind a long queue these delays would add up
+    to a slower server than the one asked for. So each worker keeps its own clock: the next
+    request starts, on paper, when the one before *should* have ended.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._busy = 0
+        self._queue: deque[asyncio.Future[float]] = deque()
+
+    async def take(self) -> float:
+        """The time (of `time.perf_counter`) at which a worker starts on the caller's request."""
+        arrival = time.perf_counter()
+        if self._busy < self._count:
+            self._busy += 1
+            return arrival
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        return max(arrival, await turn)
+
+    def give_back(self, end: float) -> None:
+        """The worker is free again; `end` is when its work should have ended."""
+        self._busy -= 1
+        self._start_waiting(max(end, time.perf_counter() - LATEST_TIMER_S))
+
+    def resize(self, count: int) -> None:
+        """Change the number of workers; those at work finish first."""
+        self._count = count
+        self._start_waiting(time.perf_counter())
+
+    def _start_waiting(self, start: float) -> None:
+        while self._queue and self._busy < self._count:
+            self._busy += 1
+            self._queue.popleft().set_result(start)
+
+
+async def sleep_until(end: float) -> None:
+    """Return at `end` (of `time.perf_counter`), at once when that is over."""
+    remaining = end - time.perf_counter()
+    if remaining > 0:
+        await asyncio.sleep(remaining)

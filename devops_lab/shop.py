@@ -1,0 +1,55 @@
+"""What the bakery's shop knows: its menu, and orders that are made up, but always the same."""
+
+import json
+import random
+import re
+
+from devops_lab.http1 import Reply
+
+MENU = (
+    {"id": "moon-rye", "name": "Moon rye", "korean": "달빛 호밀빵", "price_won": 6500},
+    {"id": "milk-loaf", "name": "Milk loaf", "korean": "우유 식빵", "price_won": 5200},
+    {"id": "red-bean-bun", "name": "Red bean bun", "korean": "단팥빵", "price_won": 2300},
+    {"id": "salt-roll", "name": "Salt roll", "korean": "소금빵", "price_won": 2800},
+    {
+        "id": "sweet-potato-tart",
+        "name": "Sweet potato tart",
+        "korean": "고구마 타르트",
+        "price_won": 4400,
+    },
+)
+ORDERS = 1000
+
+
+def order(number: int) -> dict[str, object]:
+    """The order with this number, the same whenever it is asked for.
+
+    >>> order(42) == order(42)
+    True
+    """
+    draw = random.Random(f"order {number}")
+    chosen = draw.sample(MENU, draw.randint(1, 3))
+    items = [{"id": bread["id"], "count": draw.randint(1, 4)} for bread in chosen]
+    price = {bread["id"]: bread["price_won"] for bread in MENU}
+    return {
+        "order": number,
+        "items": items,
+        "total_won": sum(price[item["id"]] * item["count"] for item in items),
+        "status": draw.choice(["baking", "packed", "delivered"]),
+    }
+
+
+def api(path: str) -> Reply:
+    """The JSON answer to a path below `/api/`."""
+    if path == "/api/menu":
+        return as_json(MENU)
+    found = re.fullmatch(r"/api/orders/([0-9]{1,9})", path)
+    if found and 1 <= int(found[1]) <= ORDERS:
+        return as_json(order(int(found[1])))
+    return as_json(
+        {"error": f"There is nothing at {path}.", "try": ["/api/menu", "/api/orders/42"]}, 404
+    )
+
+
+def as_json(value: object, status: int = 200) -> Reply:
+    return Reply(status, "application/json", json.dumps(value, ensure_ascii=False).encode())

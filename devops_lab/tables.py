@@ -1,0 +1,125 @@
+"""The tables of the course: each column's type, unit and meaning, and the numbers made of them.
+
+One row is one event, in base units (seconds, shares from 0 to 1); what was not seen is missing.
+An *attempt* is one try to get an answer. A *request* is what somebody wanted, with one attempt or
+more; its latency counts from the moment it was meant to start.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Column(NamedTuple):
+    """What a column holds: pandas' type, the unit ("" where it has none) and the meaning."""
+
+    dtype: str
+    unit: str
+    meaning: str
+
+
+Schema = Mapping[str, Column]
+
+ACCESS_LOG: Schema = {
+    "time": Column("datetime64[us, UTC]", "", "arrival at the server"),
+    "request_id": Column("string", "", "the request's id, the same in every log it appears in"),
+    "server": Column("string", "", "name of the server"),
+    "method": Column("string", "", "GET, POST, …; - where the request could not be read"),
+    "path": Column("string", "", "the path as it came, without the query"),
+    "status": Column("Int64", "", "HTTP status of the answer"),
+    "wait_s": Column("float64", "s", "time in the queue before a worker"),
+    "service_s": Column("float64", "s", "time a worker was busy with it"),
+    "bytes": Column("Int64", "bytes", "size of the answer with its head"),
+    "error": Column("string", "", "what went wrong, missing where nothing did"),
+}
+
+ATTEMPTS: Schema = {
+    "request": Column("int64", "", "number of the request, from 0, in order of arrival"),
+    "attempt": Column("int64", "", "number of the try, from 1"),
+    "intended_s": Column("float64", "s", "when it was meant to start, since the run's start"),
+    "start_s": Column("float64", "s", "when it did start"),
+    "end_s": Column("float64", "s", "when its answer was complete, or it was given up"),
+    "outcome": Column("string", "", "ok, error (status 500 and above), refused, closed, timeout"),
+    "status": Column("Int64", "", "HTTP status, missing where no answer came"),
+    "server": Column("string", "", "who answered"),
+    "wait_s": Column("float64", "s", "time in the server's queue, as it reported"),
+    "service_s": Column("float64", "s", "time a worker was busy with it, as the server reported"),
+}
+
+REQUESTS: Schema = {
+    "request": ATTEMPTS["request"],
+    "arrival_s": Column("float64", "s", "when it was meant to start, since the run's start"),
+    "end_s": Column("float64", "s", "when the last try ended"),
+    "latency_s": Column("float64", "s", "from the intended start to the end"),
+    "lateness_s": Column("float64", "s", "how late the first try was sent"),
+    "attempts": Column("int64", "", "number of tries"),
+    "outcome": Column("string", "", "how the last try ended"),
+    "server": Column("string", "", "who answered the last try"),
+    "wait_s": Column("float64", "s", "time in the last server's queue"),
+    "service_s": Column("float64", "s", "time a worker was busy in the last try"),
+}
+
+
+def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
+    """The columns as a table of this schema, in its order and with its types.
+
+    >>> table({"request": [0]}, {"request": ATTEMPTS["request"]}).dtypes["request"]
+    dtype('int64')
+    """
+    import pandas as pd
+
+    made = pd.DataFrame({name: columns[name] for name in schema})
+    return made.astype({name: column.dtype for name, column in schema.items()})
+
+
+def from_json_lines(text: str, schema: Schema) -> "DataFrame":
+    """Lines of JSON as a table; an unfinished last line is left out."""
+    whole_lines = text[: text.rfind("\n") + 1].splitlines()
+    rows = [json.loads(line) for line in whole_lines]
+    return table({name: [row[name] for row in rows] for name in schema}, schema)
+
+
+def requests(attempts: "DataFrame") -> "DataFrame":
+    """One row a request, made of its attempts: the latency counts from the first intended start."""
+    ordered = attempts.sort_values(["request", "attempt"], kind="stable")
+    first = ordered.drop_duplicates("request", keep="first").set_index("request")
+    last = ordered.drop_duplicates("request", keep="last").set_index("request")
+    columns = {
+        "request": first.index,
+        "arrival_s": first["intended_s"].to_numpy(),
+        "end_s": last["end_s"].to_numpy(),
+        "latency_s": (last["end_s"] - first["intended_s"]).to_numpy(),
+        "lateness_s": (first["start_s"] - first["intended_s"]).to_numpy(),
+        "attempts": ordered.groupby("request").size().to_numpy(),
+        **{name: last[name].array for name in ("outcome", "server", "wait_s", "service_s")},
+    }
+    return table(columns, REQUESTS)
+
+
+def summarise(requests: "DataFrame") -> "DataFrame":
+    """One row of numbers about a table of requests.
+
+    `throughput_per_s` counts every request that ended, from the run's start to the last end;
+    `error_share` is the share that did not end "ok". The latencies are those of the requests that
+    did end "ok": a quick error would make a broken server look fast. Beware of the opposite too:
+    a request that was given up has no latency here, so read both numbers together.
+    """
+    import pandas as pd
+
+    good = requests[requests["outcome"] == "ok"]
+    latency = good["latency_s"]
+    end_s = requests["end_s"].max()
+    row = {
+        "requests": len(requests),
+        "throughput_per_s": len(requests) / end_s if end_s > 0 else float("nan"),
+        "error_share": 1 - len(good) / len(requests) if len(requests) else float("nan"),
+        "latency_mean_s": latency.mean(),
+        **{f"latency_p{p}_s": latency.quantile(p / 100) for p in (50, 95, 99)},
+        "wait_mean_s": good["wait_s"].mean(),
+        "service_mean_s": good["service_s"].mean(),
+        "lateness_p99_s": requests["lateness_s"].quantile(0.99),
+    }
+    return pd.DataFrame([row])
