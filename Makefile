@@ -60,7 +60,7 @@ format: $(MADE)-test ## put the style right where a tool can
 	$(BIN)/ruff format
 
 outputs: $(MADE)-test ## run every lesson and store the outputs that the tests compare
-	$(BIN)/python tests/store_outputs.py
+	$(BIN)/python tests/store_outputs.py $(OPTIONS)
 
 constraints: ## choose the newest versions again, for everything and for Binder
 	$(call freeze,.[all$(COMMA)test],/dev/null,constraints.txt)

@@ -65,6 +65,18 @@ def test_ctrl_c_ends_the_course_and_its_kernels(tmp_path: Path) -> None:
     assert not alive
 
 
+def test_whatever_the_course_starts_listens_to_this_machine_only(tmp_path: Path) -> None:
+    with opened_course([*OPEN, "--folder", tmp_path]) as address:
+        ask(address, "/api/kernels", {"name": "python3"})
+        listening = {
+            connection.laddr.ip
+            for process in psutil.Process().children(recursive=True)
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert listening == {"127.0.0.1"}
+
+
 def test_inside_a_jupyterhub_no_second_server_starts(tmp_path: Path) -> None:
     there = run("--folder", tmp_path, JUPYTERHUB_SERVICE_PREFIX="/user/moon/")
     assert f"open in it: {tmp_path / '00_start_here.ipynb'}" in there.stdout

@@ -1,0 +1,133 @@
+"""What the shape of the package promises: who imports whom, how little an import costs, where
+programs may listen, and one style."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import devops_lab
+
+PACKAGE = Path(devops_lab.__file__).parent
+ROOT = PACKAGE.parent
+
+# Parameters and language are everybody's ground.
+GROUND = {"rules", "translation"}
+# The arrows of the design: a module imports what stands beside it here, and the ground.
+MAY_IMPORT = {
+    # tables, and the closed forms: numbers in, numbers out
+    "tables": "",
+    "queueing": "",
+    "queue_networks": "",
+    "scaling": "queueing",
+    # where the course is, on which machine, and its command
+    "machine": "",
+    "course": "",
+    "cli": "course machine",
+    # processes that cannot be left behind
+    "families": "",
+    "lifeline": "",
+    "cells": "",
+    "leftovers": "families",
+    "reaper": "families leftovers lifeline",
+    "reaper_link": "leftovers reaper",
+    "processes": "cells families lifeline reaper_link",
+    # paths and routes
+    "attacks": "",
+    "limits": "",
+    "paths": "",
+    "routing": "paths",
+    # servers: what runs in their own process, then what the kernel holds of them
+    "access_log": "",
+    "exposition": "",
+    "service": "",
+    "http1": "paths",
+    "shop": "http1",
+    "route_function": "http1 limits",
+    "serve": "access_log course exposition http1 lifeline paths route_function service shop",
+    "client": "",
+    "servers": "client course families processes route_function serve service tables",
+    # figures
+    "figures": "",
+    "live_figure": "figures",
+    "no_delay": "",
+    # exercises and progress
+    "cards": "",
+    "questions": "attacks",
+    "progress_file": "course",
+    "progress": "cards course progress_file questions",
+    "exercises": "cards limits progress_file questions",
+}
+
+
+def module_of(file: Path) -> str:
+    """The flat name of a file, or of the folder that holds it."""
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    return tuple(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The package's modules that the file imports, wherever in the file it does."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    ours = {name.split(".")[1] for name in names if name.startswith("devops_lab.")}
+    return {name for name in ours if any(module_of(other) == name for other in files())}
+
+
+def test_every_module_has_its_place() -> None:
+    assert {module_of(file) for file in files()} == GROUND | set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", sorted(MAY_IMPORT))
+def test_a_module_imports_only_what_stands_below_it(module: str) -> None:
+    imported = {
+        name for file in files() if module_of(file) == module for name in imported_modules(file)
+    }
+    assert imported - GROUND - {module} == set(MAY_IMPORT[module].split())
+
+
+def test_the_arrows_never_run_in_a_circle() -> None:
+    arrows = {module: below.split() for module, below in MAY_IMPORT.items()}
+    assert list(graphlib.TopologicalSorter(arrows).static_order())
+
+
+def test_the_package_re_exports_nothing() -> None:
+    told = "import devops_lab; print(*[name for name in vars(devops_lab) if name[0] != '_'])"
+    assert subprocess.check_output([sys.executable, "-c", told], text=True).split() == []
+
+
+@pytest.mark.parametrize("module", ["devops_lab", "devops_lab.cli", "devops_lab.processes"])
+def test_what_every_lesson_starts_with_imports_nothing_heavy(module: str) -> None:
+    told = f"import {module}, sys; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", told], text=True).split())
+    assert loaded & {"numpy", "pandas", "plotly", "ipywidgets", "jupyterlab", "aiohttp"} == set()
+
+
+def test_no_file_names_an_address_that_others_can_reach() -> None:
+    everybody = {"0.0.0.0", "::", "[::]"}
+    for file in files():
+        texts = {
+            node.value
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert texts & everybody == set(), file
+
+
+@pytest.mark.parametrize("arguments", ["check", "format --check"])
+def test_the_style_is_the_houses(arguments: str) -> None:
+    ruff = [sys.executable, "-m", "ruff", *arguments.split()]
+    checked = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + "\nTo put it right: make format"
