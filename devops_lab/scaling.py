@@ -129,7 +129,7 @@ class Usl:
     @property
     def peak_throughput(self) -> float:
         """The highest throughput (at a whole number of users, a little less)."""
-        return self.limit if self.coherency == 0 else self.throughput(max(self.peak_n, 1.0))
+        return self.throughput(max(self.peak_n, 1.0)) if self.peak_n < math.inf else self.limit
 
     @property
     def limit(self) -> float:

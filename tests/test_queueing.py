@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from truth import expected, truth
 
 from devops_lab.queue_networks import closed_network, open_network
 from devops_lab.queueing import (
@@ -32,7 +33,180 @@ def queue_at(utilisation, service_time_s, servers):
     return mmc(utilisation * servers / service_time_s, service_time_s, servers)
 
 
-# Kleinrock 1975 and the usual tables of the telephone companies print these.
+@truth("q-erlangB-10-14")
+def test_erlang_b_is_the_published_one(case):
+    assert {"B": erlang_b(case["inputs"]["servers"], case["inputs"]["erlangs"])} == expected(case)
+
+
+@truth("q-erlangB-15-3-1")
+def test_erlang_b_takes_the_load_of_rates_too(case):
+    inputs = case["inputs"]
+    blocking = mmck(
+        inputs["lambda"], 1 / inputs["mu"], inputs["servers"], inputs["servers"]
+    ).blocking
+    assert {"B": blocking} == expected(case)
+    assert {"B": erlang_b(inputs["servers"], inputs["lambda"] / inputs["mu"])} == expected(case)
+
+
+@truth("q-erlangB-inv")
+def test_the_load_for_a_blocking_is_the_published_one(case):
+    load = offered_load_for_blocking(case["inputs"]["lines"], case["inputs"]["blocking"])
+    assert {"erlangs": load} == expected(case)
+
+
+@truth("q-erlangB-table")
+def test_the_printed_erlang_b_table_comes_out(case):
+    # The table leaves the last digits away rather than rounding: half a unit more either way.
+    for servers, printed in enumerate(case["expected"]["offered_erlangs"], start=1):
+        if servers not in case["skip_n"]:
+            load = offered_load_for_blocking(servers, case["inputs"]["blocking"])
+            assert load == pytest.approx(printed, abs=0.001 if servers <= 5 else 0.1), servers
+
+
+@truth("q-erlangC")
+def test_a_call_centre_is_as_published(case):
+    inputs, published = case["inputs"], expected(case)
+    rate, talk_s = inputs["calls"] / inputs["per_seconds"], inputs["aht_s"]
+    centre = mmc(rate, talk_s, inputs["agents"])
+    assert centre.wait_probability == published["C"] == erlang_c(inputs["agents"], rate * talk_s)
+    assert 1 - centre.wait_tail(20) == published["service_level_20s"]
+    assert centre.mean_wait_s == published["asa_s"]
+    assert servers_needed(rate, talk_s, wait_s=20, quantile=0.8) == published["first_N_80_20"]
+
+
+@truth("q-erlangA")
+def test_a_call_centre_with_impatient_callers_is_as_published(case):
+    inputs = case["inputs"]
+    rate_per_min = inputs["transactions"] / inputs["interval_min"]
+    centre = erlang_a(rate_per_min, inputs["aht_min"], inputs["servers"], inputs["patience_min"])
+    assert {
+        "waiting_probability": centre.wait_probability,
+        "abandonment": centre.abandonment,
+        "occupancy": centre.utilisation,
+    } == expected(case)
+
+
+@truth("q-halfin-whitt")
+def test_the_square_root_rule_is_as_published(case):
+    assert {"beta": square_root_margin(case["inputs"]["delay_probability"])} == expected(case)
+
+
+def textbook_letters(queue):
+    return {
+        "rho": queue.utilisation,
+        "Pw": queue.wait_probability,
+        "Wq": queue.mean_wait_s,
+        "W": queue.mean_latency_s,
+        "Lq": queue.mean_queue,
+        "L": queue.mean_in_system,
+    }
+
+
+def with_states(queue, published):
+    letters = textbook_letters(queue) | {"P0": queue.state_probability(0)}
+    for name, values in published.items():
+        if name == "P_gt_k":
+            below = np.cumsum([queue.state_probability(n) for n in range(len(values) + 1)])
+            letters[name] = list(1 - below)[: len(values)]
+        elif name == "p":
+            letters[name] = [queue.state_probability(n) for n in range(len(values))]
+    return {name: letters[name] for name in published}
+
+
+@truth("q-mm1-golden", "q-mm1-pi", "q-mm2", "q-mmc-", "q-queuecomputer")
+def test_textbook_queues_are_as_printed(case):
+    inputs, published = case["inputs"], expected(case)
+    rate = next(value for name, value in inputs.items() if name.startswith("lambda"))
+    speed = next((value for name, value in inputs.items() if name.startswith("mu")), None)
+    service_time_s = 1 / speed if speed else inputs["mean_service"]
+    queue = mmc(rate, service_time_s, servers=int(inputs["model"].split("/")[2]))
+    assert with_states(queue, published) == published
+
+
+@truth("q-mmck")
+def test_a_limited_queue_is_as_printed(case):
+    inputs, published = case["inputs"], expected(case)
+    queue = mmck(inputs["lambda"], 1 / inputs["mu"], inputs["c"], inputs["K"])
+    assert queue.state_probability(0) == published["p0"]
+    assert queue.blocking == queue.state_probability(5) == published["pK"]
+    assert (queue.mean_in_system, queue.mean_wait_s) == (published["L"], published["Wq"])
+
+
+@truth("q-mg1-hartlage")
+def test_a_queue_with_general_service_is_as_printed(case):
+    inputs, published = case["inputs"], expected(case)
+    scv = (inputs["sd_service"] / inputs["mean_service"]) ** 2
+    queue = mg1(inputs["lambda"], inputs["mean_service"], scv)
+    letters = textbook_letters(queue) | {"P0": 1 - queue.utilisation}
+    assert {name: letters[name] for name in published} == published
+
+
+@truth("q-mm1-vs-md1")
+def test_constant_service_halves_the_wait(case):
+    rate, service_time_s = case["inputs"]["lambda"], 1 / case["inputs"]["mu"]
+    memoryless, constant = mg1(rate, service_time_s, 1), mg1(rate, service_time_s, 0)
+    assert {
+        "mm1_W": memoryless.mean_latency_s,
+        "md1_W": constant.mean_latency_s,
+        "mm1_Lq": memoryless.mean_queue,
+        "md1_Lq": constant.mean_queue,
+    } == expected(case)
+
+
+@truth("q-mm1ps")
+def test_sharing_the_processor_has_the_mean_latency_of_taking_turns(case):
+    queue = mmc(case["inputs"]["lambda"], 1 / case["inputs"]["mu"])
+    assert {"mean_sojourn": queue.mean_latency_s} == expected(case)
+
+
+@truth("q-repair-kolkmeyer")
+def test_a_machine_that_fails_sees_the_others_only(case):
+    inputs = case["inputs"]
+    crew = machine_repair(inputs["N"], inputs["lambda_each"], 1 / inputs["mu"], servers=2)
+    assert {"P_arrival_waits": crew.wait_probability} == expected(case)
+
+
+def test_kolkmeyers_machines_are_as_printed():
+    # Anderson, Sweeney and Williams, An Introduction to Management Science: one and two mechanics.
+    one, two = (machine_repair(6, 1 / 20, 2, servers) for servers in (1, 2))
+    assert one.state_probability(0) == pytest.approx(0.4845, abs=5e-5)
+    assert (one.mean_queue, one.mean_in_system) == pytest.approx((0.3297, 0.8451), abs=6e-5)
+    assert (one.mean_wait_s, one.mean_latency_s) == pytest.approx((1.279, 3.279), abs=6e-4)
+    assert (two.mean_queue, two.mean_in_system) == pytest.approx((0.0227, 0.5661), abs=6e-5)
+
+
+@truth("q-closed")
+def test_a_closed_network_is_as_published(case):
+    inputs = case["inputs"]
+    network = closed_network(inputs["S"], inputs["V"], inputs["N"])
+    assert {
+        "U": list(network.utilisations),
+        "X": list(network.throughputs_per_s),
+        "R": list(network.latencies_s),
+    } == expected(case)
+
+
+@truth("q-gb")
+def test_the_throughput_lies_within_the_published_bounds(case):
+    inputs, bounds = case["inputs"], case["expected"]
+    network = closed_network(inputs["D"], [1] * 4, inputs["N"], inputs["Z"])
+    rounded = case["tolerance"]["abs"]
+    assert bounds["X_lower"] - rounded <= network.throughput_per_s <= bounds["X_upper"] + rounded
+
+
+@truth("q-open-bolch")
+def test_an_open_network_is_as_published(case):
+    inputs = case["inputs"]
+    network = open_network(inputs["lambda"], inputs["S"], inputs["V"])
+    assert {
+        "X": list(network.throughputs_per_s),
+        "U": list(network.utilisations),
+        "R": list(network.latencies_s),
+        "Q": list(network.means_in_system),
+    } == expected(case)
+
+
+# As the usual tables of the telephone companies print them.
 @pytest.mark.parametrize(
     ("servers", "load", "blocking"),
     [(1, 1.0, 0.5), (2, 1.0, 0.2), (5, 3.0, 0.1101), (10, 5.0, 0.0184), (20, 15.0, 0.0456)],
@@ -236,7 +410,10 @@ def test_an_open_network_of_one_resource_is_one_server():
         ),
         (lambda: mmc(100, 0.010, 1), "servers must be at least 2 for 100 requests/s of 10 ms each"),
         (lambda: erlang_c(2, 2.0), "servers must be at least 3 for an offered load of 2, got 2"),
-        (lambda: mg1(2, 1.5, 0), "arrival_rate_per_s must be below 0.6667 for one server with 1.5 s"),
+        (
+            lambda: mg1(2, 1.5, 0),
+            "arrival_rate_per_s must be below 0.6667 for one server with 1.5 s",
+        ),
         (lambda: mmc(0, 0.030), "arrival_rate_per_s must be above 0, got 0"),
         (lambda: mmc(-1, 0.030), "arrival_rate_per_s must be above 0, got -1"),
         (lambda: mmc(math.nan, 0.030), "arrival_rate_per_s must be a finite number, got nan"),
