@@ -18,6 +18,7 @@ _LOOKS = {
     "open": ("…", "var(--jp-border-color0, #757575)"),
     "note": ("✎", "var(--jp-info-color1, #0277bd)"),
 }
+_LEFT = ' style="text-align:left"'
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,11 @@ class Table:
         return "\n".join((self.caption, *self.lines))
 
     def _repr_html_(self) -> str:
-        headings = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in self.headings)
+        headings = "".join(
+            f'<th scope="col"{_LEFT}>{html.escape(text)}</th>' for text in self.headings
+        )
         return (
-            f'<table><caption style="text-align:left">{html.escape(self.caption)}</caption>'
+            f"<table><caption{_LEFT}>{html.escape(self.caption)}</caption>"
             f"<thead><tr>{headings}</tr></thead>"
             f"<tbody>{''.join(_row(cells) for cells in self.rows)}</tbody></table>"
         )
@@ -76,7 +79,6 @@ def show(shown: Card | Table) -> None:
 
 
 def _row(cells: Sequence[str]) -> str:
-    style = ' style="text-align:left"'
     first, *others = (html.escape(cell) for cell in cells)
-    tail = "".join(f"<td{style}>{cell}</td>" for cell in others)
-    return f'<tr><th scope="row"{style}>{first}</th>{tail}</tr>'
+    tail = "".join(f"<td{_LEFT}>{cell}</td>" for cell in others)
+    return f'<tr><th scope="row"{_LEFT}>{first}</th>{tail}</tr>'

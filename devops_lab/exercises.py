@@ -65,7 +65,7 @@ def hint(exercise_id: str, *, catalogue: Iterable[Exercise] | None = None) -> No
     """Shows one more hint at each call, with those given before."""
     hints = questions.find(exercise_id, catalogue).hints
     _hints_given[exercise_id] = given = min(_hints_given[exercise_id] + 1, len(hints))
-    numbered = _("Hint {number} of {total}: {hint}")
+    numbered = _("{number} of {total}: {hint}")
     sentences = [
         numbered.format(number=number, total=len(hints), hint=hints[number - 1])
         for number in range(1, given + 1)

@@ -288,10 +288,10 @@ def test_a_misspelt_exercise_names_the_near_ones():
 def test_hints_come_one_by_one_and_stay(capsys):
     hint("99.encode", catalogue=CATALOGUE)
     assert capsys.readouterr().out == (
-        "Hint. Hint 1 of 2: Look at the request line.\n1 more hint: run this cell again.\n"
+        "Hint. 1 of 2: Look at the request line.\n1 more hint: run this cell again.\n"
     )
     last = (
-        "Hint. Hint 1 of 2: Look at the request line.\nHint 2 of 2: Which byte is a space?\n"
+        "Hint. 1 of 2: Look at the request line.\n2 of 2: Which byte is a space?\n"
         "That was the last hint.\n"
     )
     for _again in range(2):

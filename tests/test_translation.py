@@ -101,7 +101,7 @@ def test_a_translation_changes_what_a_check_says(translated_package):
     assert right == "⟦Right.⟧ So."
     assert wrong == "⟦Not yet.⟧ ⟦You gave 2.⟧"
     assert still_open.startswith("⟦Not answered yet.⟧ ⟦“One” waits for you")
-    assert first_hint == "⟦Hint.⟧ ⟦Hint 1 of 2: Count.⟧"
+    assert first_hint == "⟦Hint.⟧ ⟦1 of 2: Count.⟧"
     assert more == "⟦1 more hint: run this cell again.⟧"
 
 
