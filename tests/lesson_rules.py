@@ -215,9 +215,10 @@ def _arguments(cell: NotebookNode, function: str) -> list[list[object]]:
 
 @rule
 def pairs_exercise_check_and_solution(lesson: Lesson) -> list[str]:
-    """Three cells in a row, with the ids exercise-NAME, check-NAME and solution-NAME and the tags
-    of the same words: the exercise gives NAME a value, the check is `check("NN.key", NAME)`, the
-    solution is folded and gives a value to NAME_solution and never to NAME."""
+    """Three cells with the ids exercise-NAME, check-NAME and solution-NAME and the tags of the same
+    words: the exercise gives NAME a value, the check is `check("NN.key", NAME)`, the solution
+    follows it, is folded and gives a value to NAME_solution and never to NAME. They stand in a row,
+    but a guess may be asked for before the experiment that judges it."""
     problems = []
     for exercise in lesson.exercises:
         for cell, role in zip(exercise.cells, ("exercise", "check", "solution"), strict=True):
@@ -245,7 +246,7 @@ def has_core_and_optional_exercises(lesson: Lesson) -> list[str]:
     in_threes = {cell.id for exercise in lesson.exercises for cell in exercise.cells}
     for cell in lesson.cells:
         if tags(cell) & {"exercise", "check", "solution"} and cell.id not in in_threes:
-            problems.append(f"{cell.id}: an exercise is three cells in a row, with a check(...)")
+            problems.append(f"{cell.id}: no exercise; it needs a check(...) and a solution after it")
     for exercise in lesson.exercises:
         if not exercise.key.startswith(f"{lesson.number}."):
             problems.append(f"{exercise.key} is not an exercise of lesson {lesson.number}")

@@ -63,11 +63,19 @@ class Lesson:
 
     @cached_property
     def exercises(self) -> list[Exercise]:
-        """Every `check("02.decode", decode)` with the cell before it and the cell after it."""
+        """Every `check("02.decode", decode)` with its exercise above and its solution below.
+
+        An exercise that asks for a guess stands before the experiment and its check after it;
+        the cells are paired by their ids.
+        """
         found = []
         for before, cell, after in zip(self.cells, self.cells[1:], self.cells[2:], strict=False):
-            found += [Exercise(*call, (before, cell, after)) for call in check_calls(cell)]
+            asked = self._cell(cell.id.replace("check-", "exercise-", 1)) or before
+            found += [Exercise(*call, (asked, cell, after)) for call in check_calls(cell)]
         return found
+
+    def _cell(self, cell_id: str) -> NotebookNode | None:
+        return next((cell for cell in self.cells if cell.id == cell_id), None)
 
     def with_solutions(self) -> NotebookNode:
         """The notebook as if the learner had given each exercise's solution as the answer."""
@@ -177,7 +185,8 @@ def section(lesson: Lesson, title: str) -> list[NotebookNode]:
                 return found
             if not level and text.lower().startswith(title.lower()):
                 level = marks
-        if level:
+                found.append(cell)
+        if level and cell not in found:
             found.append(cell)
     return found
 

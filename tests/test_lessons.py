@@ -189,7 +189,7 @@ SPOILT = [
         set_cell("check-port", id="check-two"),
         "end differently",
     ),
-    ("has_core_and_optional_exercises", set_source("check-port", "1"), "three cells in a row"),
+    ("has_core_and_optional_exercises", set_source("check-port", "1"), "no exercise; it needs a check"),
     (
         "has_core_and_optional_exercises",
         set_source("check-port", 'check("02.x", port)'),
