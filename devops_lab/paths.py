@@ -157,8 +157,7 @@ class FolderWithoutSlash(Exception):  # noqa: N818
     `/menu` a link to `cakes` means `/cakes`, on `/menu/` it means `/menu/cakes`."""
 
     def __init__(self, path: str) -> None:
-        # With two slashes in front, a browser would take the first name for another host.
-        self.location = re.sub(r"\A/*", "/", f"{path}/")
+        self.location = f"{path}/"
         super().__init__(self.location)
 
 
