@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from functools import cache
 
 from devops_lab.http1 import Reply
 
@@ -43,12 +44,17 @@ def api(path: str) -> Reply:
     """The JSON answer to a path below `/api/`."""
     if path == "/api/menu":
         return as_json(MENU)
-    found = re.fullmatch(r"/api/orders/([0-9]{1,9})", path)
-    if found and 1 <= int(found[1]) <= ORDERS:
-        return as_json(order(int(found[1])))
+    found = re.fullmatch(r"/api/orders/([1-9][0-9]{0,8})", path)
+    if found and int(found[1]) <= ORDERS:
+        return _order_as_json(int(found[1]))
     return as_json(
         {"error": f"There is nothing at {path}.", "try": ["/api/menu", "/api/orders/42"]}, 404
     )
+
+
+@cache
+def _order_as_json(number: int) -> Reply:
+    return as_json(order(number))
 
 
 def as_json(value: object, status: int = 200) -> Reply:

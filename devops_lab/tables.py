@@ -42,7 +42,10 @@ ATTEMPTS: Schema = {
     "intended_s": Column("float64", "s", "when it was meant to start, since the run's start"),
     "start_s": Column("float64", "s", "when it did start"),
     "end_s": Column("float64", "s", "when its answer was complete, or it was given up"),
-    "outcome": Column("string", "", "ok, error (status 500 and above), refused, closed, timeout"),
+    "latency_s": Column("float64", "s", "from the intended start to the end"),
+    "outcome": Column(
+        "string", "", "ok, failed (status 500 and above), refused, closed, timed_out"
+    ),
     "status": Column("Int64", "", "HTTP status, missing where no answer came"),
     "server": Column("string", "", "who answered"),
     "wait_s": Column("float64", "s", "time in the server's queue, as it reported"),

@@ -1,0 +1,230 @@
+"""Load on a server of this machine: requests that start when they are meant to (an open loop).
+
+    with Server(service_time_s=0.03) as server:
+        attempts = send_load(server.url + "work", rate_per_s=20, duration_s=3)
+
+The program that sends is `devops_lab.sender`, in a process of its own.
+"""
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from devops_lab import rules
+from devops_lab.families import wait_until
+from devops_lab.processes import Program, ProgramError
+from devops_lab.sender import REPORTED
+from devops_lab.servers import python_program
+from devops_lab.tables import ATTEMPTS, table
+from devops_lab.translation import _
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ARRIVALS = ("poisson", "constant")
+MOST_REQUESTS = 300_000
+HIGHEST_RATE_PER_S = 20_000
+LATENESS_LIMIT_S = 0.005
+SHOW_PROGRESS_EVERY_S = 5.0
+
+
+class Load(Program):
+    """Load that runs beside the cells: start it, do something to the servers, then `wait`.
+
+    `arrivals` is "poisson" (independent customers, the random gaps drawn from `seed`), "constant"
+    (like a clock), or the moments themselves in seconds from the start, and then needs no rate and
+    no duration. `service_times_s` asks a `Server` for that service time, request by request.
+    An attempt ends after `timeout_s` at the latest.
+
+    Raises `ValueError` for a server that is not on this machine, and for more than 300,000
+    requests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        rate_per_s: float | None = None,
+        duration_s: float | None = None,
+        *,
+        arrivals: str | Sequence[float] = "poisson",
+        service_times_s: Sequence[float] | None = None,
+        timeout_s: float = 10.0,
+        seed: int = 1,
+        name: str = "load",
+    ) -> None:
+        self.intended_s = _schedule(rate_per_s, duration_s, arrivals, seed)
+        self._plan = {
+            **_target(url),
+            "intended_s": self.intended_s,
+            "service_times_s": _service_times(service_times_s, len(self.intended_s)),
+            "timeout_s": rules.number("timeout_s", timeout_s, above=0, at_most=600),
+        }
+        self._kept_report = ""
+        super().__init__(name, [])
+
+    def prepare(self) -> None:
+        plan = self.folder / "plan.json"
+        plan.write_text(json.dumps(self._plan))
+        self.arguments = python_program("sender", str(plan), str(self._report_file))
+
+    def stop(self) -> None:
+        """End the load, and keep what it has measured."""
+        if self.pid:
+            self._kept_report = self._report()
+        super().stop()
+
+    def wait(self) -> "DataFrame":
+        """The attempts, when all have ended; see `tables.ATTEMPTS`."""
+        wait_until(lambda: not self.is_running, within_s=SHOW_PROGRESS_EVERY_S)
+        while self.is_running:
+            self._show_progress()
+            wait_until(lambda: not self.is_running, within_s=SHOW_PROGRESS_EVERY_S)
+        attempts, lines = self.attempts(), self.last_log_lines() if self.pid else []
+        self.stop()
+        if len(attempts) < len(self.intended_s):
+            text = _("{name} ended after {done} of {total} requests.")
+            text = text.format(name=self.name, done=len(attempts), total=len(self.intended_s))
+            raise ProgramError("\n".join([text, *lines]))
+        return attempts
+
+    def attempts(self) -> "DataFrame":
+        """The attempts that have ended so far, in order of their intended starts."""
+        report = self._report() if self.pid else self._kept_report
+        rows = [json.loads(line) for line in report[: report.rfind("\n") + 1].splitlines()]
+        rows.sort()
+        columns = {name: [row[at] for row in rows] for at, name in enumerate(REPORTED)}
+        intended_s = [self.intended_s[request] for request in columns["request"]]
+        ends = zip(columns["end_s"], intended_s, strict=True)
+        worked_out = {
+            "attempt": [1] * len(rows),
+            "intended_s": intended_s,
+            "latency_s": [end_s - start_s for end_s, start_s in ends],
+        }
+        return table(columns | worked_out, ATTEMPTS)
+
+    @property
+    def _report_file(self) -> Path:
+        return self.folder / "attempts.jsonl"
+
+    def _report(self) -> str:
+        return self._report_file.read_text(encoding="utf-8") if self._report_file.exists() else ""
+
+    def _show_progress(self) -> None:
+        done = self._report().count("\n")
+        text = _("{done} of {total} requests have ended")
+        print(text.format(done=done, total=len(self.intended_s)), flush=True)
+
+
+def send_load(
+    url: str,
+    rate_per_s: float | None = None,
+    duration_s: float | None = None,
+    **options: Any,
+) -> "DataFrame":
+    """The attempts of a run, one row each (`tables.ATTEMPTS`), when all have ended.
+
+    Takes what `Load` takes. An interrupt ends the run and returns what there is. Says so when the
+    requests were sent too late to tell the server's slowness from this machine's.
+    """
+    load = Load(url, rate_per_s, duration_s, **options)
+    try:
+        attempts = load.start().wait()
+    except KeyboardInterrupt:
+        load.stop()
+        attempts = load.attempts()
+        text = _("Interrupted: {done} of {total} requests have been kept.")
+        print(text.format(done=len(attempts), total=len(load.intended_s)))
+    if note := lateness_note(attempts):
+        print(note)
+    return attempts
+
+
+def lateness_note(attempts: "DataFrame") -> str:
+    """One sentence if 1 % of the requests were sent over 5 ms late, else nothing."""
+    lateness_p99_s = (attempts["start_s"] - attempts["intended_s"]).quantile(0.99)
+    if not lateness_p99_s > LATENESS_LIMIT_S:
+        return ""
+    return _(
+        "This run has measured the machine, not the server: 1 % of the requests were sent "
+        "{milliseconds:.0f} ms late or more. Close what else is running and repeat it, or send "
+        "fewer requests."
+    ).format(milliseconds=lateness_p99_s * 1e3)
+
+
+def _schedule(
+    rate_per_s: float | None, duration_s: float | None, arrivals: str | Sequence[float], seed: int
+) -> list[float]:
+    """When each request is meant to start, in seconds from the start of the run."""
+    if not isinstance(arrivals, str):
+        if rate_per_s is not None or duration_s is not None:
+            raise ValueError(_("Give the moments in arrivals, or a rate and a duration, not both."))
+        return _given_moments(arrivals)
+    rules.one_of("arrivals", arrivals, ARRIVALS)
+    rate = rules.number("rate_per_s", rate_per_s, above=0, at_most=HIGHEST_RATE_PER_S)
+    duration = rules.number("duration_s", duration_s, above=0)
+    _check_count(round(rate * duration))
+    if arrivals == "constant":
+        return [i / rate for i in range(max(1, round(rate * duration)))]
+    import numpy as np
+
+    draw = np.random.default_rng(rules.whole("seed", seed, at_least=0))
+    # Half as many again as expected, and some: enough but for one run in millions.
+    gaps = draw.exponential(1 / rate, int(rate * duration * 1.5) + 50)
+    moments = np.cumsum(gaps)
+    return moments[moments < duration].tolist()
+
+
+def _given_moments(arrivals: Sequence[float]) -> list[float]:
+    moments = [rules.number("arrivals", moment, at_least=0) for moment in arrivals]
+    _check_count(len(moments))
+    if moments != sorted(moments) or not moments:
+        raise ValueError(_("arrivals must be moments in rising order, at least one."))
+    return moments
+
+
+def _check_count(requests: int) -> None:
+    if requests > MOST_REQUESTS:
+        raise ValueError(
+            _(
+                "This would be {requests:,} requests, and the most is {most:,}. "
+                "Choose a lower rate or a shorter duration."
+            ).format(requests=requests, most=MOST_REQUESTS)
+        )
+
+
+def _service_times(times_s: Sequence[float] | None, requests: int) -> list[float] | None:
+    if times_s is None:
+        return None
+    times = [rules.number("service_times_s", time_s, at_least=0) for time_s in times_s]
+    if len(times) != requests:
+        raise ValueError(
+            _("service_times_s must have one for each of {requests} requests, got {given}.").format(
+                requests=requests, given=len(times)
+            )
+        )
+    return times
+
+
+def _target(url: str) -> dict[str, Any]:
+    """Host, port and path of a server of this machine; no other may be loaded."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
+    if parts.scheme != "http" or not _is_loopback(host):
+        raise ValueError(
+            _(
+                "Load goes to servers of this machine only, such as http://127.0.0.1:8000/, got "
+                "{url!r}. Elsewhere it could hurt somebody."
+            ).format(url=url)
+        )
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return {"host": host, "port": parts.port or 80, "target": path}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
