@@ -1,0 +1,184 @@
+"""Every lesson in real JupyterLab, in a real Chromium: all cells run, every control of every
+dashboard is moved, and nothing on the page turns red. The pages are kept in `screenshots/`."""
+
+import time
+from pathlib import Path
+
+import pytest
+from browser import NotebookPage
+from lessons import (
+    LESSON_FILES,
+    ROOT,
+    Lesson,
+    code_cell,
+    make_lesson,
+    prose_cell,
+    read_lesson,
+    tags,
+)
+from playwright.sync_api import Locator
+
+from devops_lab.course import make_copies
+
+REACTS_WITHIN_S = 20
+
+
+@pytest.mark.parametrize("file", LESSON_FILES, ids=lambda file: file.stem)
+def test_the_lesson_works_in_jupyterlab(file: Path, notebook_page: NotebookPage) -> None:
+    make_copies(notebook_page.lab.folder)
+    assert problems(notebook_page, read_lesson(file)) == []
+
+
+def problems(
+    notebook_page: NotebookPage, lesson: Lesson, reacts_within_s: float = REACTS_WITHIN_S
+) -> list[str]:
+    """What went wrong while the lesson was run and all its controls were moved."""
+    notebook_page.open(lesson.notebook)
+    notebook_page.run_all()
+    found = []
+    cells = notebook_page.page.locator(".jp-Notebook .jp-Cell")
+    for cell, shown in zip(lesson.cells, cells.all(), strict=True):
+        if "dashboard" in tags(cell):
+            still = unmoved(notebook_page, shown, reacts_within_s)
+            found += [f"{cell.id}: {problem}" for problem in still]
+    keep_screenshot(notebook_page, lesson.name)
+    for cell, shown in zip(lesson.cells, cells.all(), strict=True):
+        if "raises-exception" not in tags(cell):
+            found += [f"{cell.id}: red output: {text[:200]}" for text in red(shown)]
+    found += [f"error on the page: {error}" for error in notebook_page.errors]
+    return found + [f"a request to {address}" for address in notebook_page.foreign_requests]
+
+
+def red(shown: Locator) -> list[str]:
+    kinds = ("error", "stderr")
+    selectors = [f'[data-mime-type="application/vnd.jupyter.{kind}"]' for kind in kinds]
+    return shown.locator(",".join(selectors)).all_inner_texts()
+
+
+def unmoved(notebook_page: NotebookPage, dashboard: Locator, within_s: float) -> list[str]:
+    """The controls that can be moved without the dashboard showing anything else."""
+    still = []
+    sliders = dashboard.get_by_role("slider").all()
+    menus = dashboard.get_by_role("combobox").all()
+    buttons = dashboard.locator("button.jupyter-button:enabled").all()
+    if not sliders + menus + buttons:
+        return ["a dashboard without a control"]
+    for control in sliders + menus + buttons:
+        before = what_it_shows(dashboard)
+        move(notebook_page, control)
+        if not changes(notebook_page, dashboard, before, within_s):
+            still.append(f"nothing changes with the {control.get_attribute('aria-label')} control")
+    return still
+
+
+def move(notebook_page: NotebookPage, control: Locator) -> None:
+    """Drag a slider to its other half, choose the next in a menu, press a button."""
+    control.scroll_into_view_if_needed()
+    match control.evaluate("control => control.getAttribute('role') ?? control.localName"):
+        case "slider":
+            value, low, high = (
+                float(control.get_attribute(f"aria-value{end}")) for end in ("now", "min", "max")
+            )
+            drag(notebook_page, control, 0.2 if value > (low + high) / 2 else 0.8)
+        case "select":
+            chosen = control.evaluate("menu => (menu.selectedIndex + 1) % menu.options.length")
+            control.select_option(index=chosen)
+        case _:
+            control.click()
+
+
+def drag(notebook_page: NotebookPage, handle: Locator, share: float) -> None:
+    """Drag a slider's handle to this share (0..1) of its way, with the mouse."""
+    track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]").bounding_box()
+    handle.hover()
+    mouse = notebook_page.page.mouse
+    mouse.down()
+    mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=8)
+    mouse.up()
+
+
+def what_it_shows(dashboard: Locator) -> str:
+    """The shapes and words of the cell's output, without those of the controls themselves."""
+    return dashboard.locator(".jp-Cell-outputWrapper").evaluate(
+        """(output) => {
+            const shapes = [...output.querySelectorAll('svg path')].map(
+                (shape) => shape.getAttribute('d') + shape.getAttribute('transform'));
+            const words = output.cloneNode(true);
+            words.querySelectorAll('.widget-readout, select').forEach((own) => own.remove());
+            return words.textContent + shapes.join('|');
+        }"""
+    )
+
+
+def changes(notebook_page: NotebookPage, dashboard: Locator, before: str, within_s: float) -> bool:
+    """Whether the dashboard shows something else before long; the kernel is idle afterwards."""
+    deadline = time.monotonic() + within_s
+    while what_it_shows(dashboard) == before:
+        if time.monotonic() > deadline:
+            return False
+        notebook_page.page.wait_for_timeout(50)
+    notebook_page.wait_until_idle()
+    return True
+
+
+def keep_screenshot(notebook_page: NotebookPage, name: str) -> None:
+    """The whole lesson on one picture."""
+    folder = ROOT / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page = notebook_page.page
+    height = page.locator(".jp-Notebook .jp-WindowedPanel-inner").evaluate("n => n.scrollHeight")
+    page.set_viewport_size({"width": 1400, "height": min(height + 200, 16_000)})
+    page.wait_for_timeout(200)
+    page.screenshot(path=folder / f"{name}.png")
+
+
+FIGURE = """
+import ipywidgets
+import plotly.graph_objects as go
+from devops_lab.live_figure import LiveFigure
+slider = ipywidgets.IntSlider(1, 1, 9, description="load")
+live = LiveFigure(go.Figure(go.Scatter(y=[1, 2, 3])), summary="A line.")
+"""
+A_DASHBOARD = """
+redraw = lambda change: live.show(go.Figure(go.Scatter(y=[1, change.new])), summary="A line.")
+slider.observe(redraw, "value")
+ipywidgets.VBox([slider, live])
+"""
+A_DEAD_DASHBOARD = """
+ipywidgets.VBox([ipywidgets.IntSlider(1, 1, 9, description="dead")])
+"""
+A_REQUEST_AND_AN_ERROR = """
+from IPython.display import HTML, Javascript, display
+display(HTML('<img alt="" src="http://192.0.2.1/picture.png">'))
+display(Javascript('console.error("a bug on the page")'))
+"""
+
+
+def test_a_lesson_whose_dashboard_follows_its_slider_has_no_problem(
+    notebook_page: NotebookPage,
+) -> None:
+    lesson = make_lesson(
+        prose_cell("# A figure", "title"),
+        code_cell(FIGURE, "figure"),
+        code_cell(A_DASHBOARD, "dashboard", "dashboard"),
+        code_cell("1 / 0", "failure", "raises-exception"),
+        code_cell("2 + 2", "after-the-failure"),
+        name="made_for_a_test",
+    )
+    assert problems(notebook_page, lesson) == []
+    assert (ROOT / "screenshots" / "made_for_a_test.png").stat().st_size > 10_000
+
+
+def test_a_lesson_is_told_each_problem_on_its_page(notebook_page: NotebookPage) -> None:
+    lesson = make_lesson(
+        code_cell(FIGURE, "figure"),
+        code_cell(A_DEAD_DASHBOARD, "dashboard", "dashboard"),
+        code_cell(A_REQUEST_AND_AN_ERROR, "request"),
+        code_cell("import sys; print('old', file=sys.stderr)", "warning"),
+        name="made_for_a_test_with_problems",
+    )
+    found = "\n".join(problems(notebook_page, lesson, reacts_within_s=1))
+    assert "dashboard: nothing changes" in found
+    assert "error on the page: a bug on the page" in found
+    assert "a request to http://192.0.2.1/picture.png" in found
+    assert "warning: red output: old" in found
