@@ -137,7 +137,7 @@ def _jupyter_options(folder: Path, lesson: Path, port: int, token: str, browser:
         # In a container the learner is often root.
         "ServerApp.allow_root": True,
         "ServerApp.answer_yes": True,
-        "Application.log_level": "WARN",
+        "Application.log_level": "ERROR",
     }
     return [f"--{name}={value}" for name, value in settings.items()]
 

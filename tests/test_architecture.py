@@ -3,8 +3,11 @@ programs may listen, and one style."""
 
 import ast
 import graphlib
+import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +66,17 @@ MAY_IMPORT = {
     "exercises": "cards limits progress_file questions",
 }
 
+WITH_JUPYTERLAB = {
+    "ipykernel",
+    "ipython",
+    "jupyter_client",
+    "jupyter_server",
+    "nbclient",
+    "nbformat",
+    "tornado",
+    "traitlets",
+}
+
 
 def module_of(file: Path) -> str:
     """The flat name of a file, or of the folder that holds it."""
@@ -74,15 +88,20 @@ def files() -> tuple[Path, ...]:
     return tuple(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
 
 
-def imported_modules(file: Path) -> set[str]:
-    """The package's modules that the file imports, wherever in the file it does."""
+def imported_names(file: Path) -> set[str]:
+    """The full names that the file imports, wherever in the file it does."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    ours = {name.split(".")[1] for name in names if name.startswith("devops_lab.")}
+    return names
+
+
+def imported_modules(file: Path) -> set[str]:
+    """The package's own modules that the file imports."""
+    ours = {name.split(".")[1] for name in imported_names(file) if name.startswith("devops_lab.")}
     return {name for name in ours if any(module_of(other) == name for other in files())}
 
 
@@ -96,6 +115,22 @@ def test_a_module_imports_only_what_stands_below_it(module: str) -> None:
         name for file in files() if module_of(file) == module for name in imported_modules(file)
     }
     assert imported - GROUND - {module} == set(MAY_IMPORT[module].split())
+
+
+def imported_distributions(folder: Path) -> set[str]:
+    """What has to be installed for the folder's files, but for what comes with JupyterLab."""
+    names = {name.split(".")[0] for file in folder.rglob("*.py") for name in imported_names(file)}
+    installed = importlib.metadata.packages_distributions()
+    imported = {installed[name][0].lower() for name in names & set(installed)}
+    return imported - {"devops-lab"} - WITH_JUPYTERLAB
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    core = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    test = {re.match(r"[\w-]+", line)[0] for line in project["optional-dependencies"]["test"]}
+    assert imported_distributions(PACKAGE) <= core
+    assert imported_distributions(ROOT / "tests") <= core | test
 
 
 def test_the_arrows_never_run_in_a_circle() -> None:
