@@ -160,6 +160,7 @@ def test_what_was_encoded_is_decoded_to_the_same(text):
 
 
 @given(any_text)
+@example("half a character: \ud800")
 def test_any_text_can_be_encoded_and_decoded(text):
     assert percent_encode(text).isascii()
     percent_decode(text)
