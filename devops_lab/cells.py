@@ -2,10 +2,12 @@
 an interrupted cell takes with it only what it has started itself.
 """
 
+import asyncio
 import functools
 import sys
 from typing import Any, Protocol
 
+_INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 _NO_CELL = "started by a button"
 
 
@@ -39,8 +41,9 @@ def _begin(info: Any) -> None:
 
 
 def _end(result: Any) -> None:
-    # A cell that awaits has no result at all when it was interrupted.
-    interrupted = result is None or isinstance(result.error_in_exec, KeyboardInterrupt)
+    # An interrupt is raised in plain code and cancels what a cell awaits; cut off very early, a
+    # cell has no result at all.
+    interrupted = result is None or isinstance(result.error_in_exec, _INTERRUPTS)
     for program in [program for program in started if program.cell is None]:
         if interrupted:
             program.stop()

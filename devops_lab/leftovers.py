@@ -59,7 +59,9 @@ def _is_ours(home: Path) -> bool:
 def _has_reaper(home: Path) -> bool:
     pid = int(home.name.split("-")[2])
     try:
+        process = psutil.Process(pid)
         # A process younger than the folder was only given the same number.
-        return psutil.Process(pid).create_time() <= home.stat().st_mtime + 1
+        is_older = process.create_time() <= home.stat().st_mtime + 1
+        return is_older and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

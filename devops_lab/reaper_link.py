@@ -88,6 +88,8 @@ class ReaperLink:
             answer = json.loads(line)
             self._waiting.pop(answer["request"]).put(answer)
         self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
         sweep(self.home)
         self._ended.set()
         for answers in list(self._waiting.values()):
