@@ -49,7 +49,7 @@ test: $(MADE)-test ## run every test: package, doctests, lessons, browser, bench
 		$(OPTIONS) tests devops_lab notebooks
 
 bench: $(MADE)-test ## print the measurements that the design's budgets ask for
-	$(BIN)/python tests/bench.py
+	@for benchmark in tests/bench_*.py; do $(BIN)/python $$benchmark $(OPTIONS) || exit 1; done
 
 lint: $(MADE)-test ## check the style
 	$(BIN)/ruff check
