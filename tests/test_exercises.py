@@ -194,6 +194,11 @@ class LoopsWhenShown:
             pass
 
 
+class ShownAsNoScreenCan:
+    def __repr__(self):
+        return "\ud800\u202e\0\n" * 1_000
+
+
 class ExitsWhenCompared:
     def __contains__(self, other):
         sys.exit("bye")
@@ -213,6 +218,7 @@ STRANGE = {
     "raises at every touch": RaisesAlways,
     "a class that raises": lambda: RaisesAlways,
     "loops when shown": LoopsWhenShown,
+    "shown as no screen can": ShownAsNoScreenCan,
     "ends the program": ExitsWhenCompared,
     "an endless generator": endless_generator,
     "an endless iterator": itertools.count,
@@ -267,6 +273,14 @@ def test_plain_values_of_every_kind_are_judged(answer):
     for exercise in CATALOGUE:
         assert judge(exercise, answer).look in {"right", "not yet", "open"}
     assert len(described(answer)) <= 80
+
+
+@pytest.mark.parametrize("make", [LoopsWhenShown, RaisesAlways, ShownAsNoScreenCan])
+def test_a_function_that_gives_something_strange_is_judged_too(make):
+    def gives_it(path):
+        return make()
+
+    assert text_of(ROUTE, gives_it).startswith("Not yet. gives_it('/') gave ")
 
 
 def test_what_the_learner_gave_is_shown_and_never_run():
