@@ -4,7 +4,6 @@ An author's list to tick; CONTRIBUTING names them. A rule's docstring is the rul
 """
 
 import ast
-import csv
 import importlib
 import math
 import re
@@ -28,12 +27,14 @@ from lessons import (
     section,
     tags,
     tree,
+    used_names,
     words_of,
 )
 from nbformat import NotebookNode
 
 import devops_lab
 from devops_lab.course import LESSONS
+from devops_lab.glossary import glossary
 
 CELL_TAGS = {
     "exercise": "the learner's answer goes here; unanswered, the cell runs without an error",
@@ -215,18 +216,17 @@ def _arguments(cell: NotebookNode, function: str) -> list[list[object]]:
 
 @rule
 def pairs_exercise_check_and_solution(lesson: Lesson) -> list[str]:
-    """Three cells with the ids exercise-NAME, check-NAME and solution-NAME and the tags of the same
-    words: the exercise gives NAME a value, the check is `check("NN.key", NAME)`, the solution
-    follows it, is folded and gives a value to NAME_solution and never to NAME. They stand in a row,
-    but a guess may be asked for before the experiment that judges it."""
+    """Three cells with the ids exercise-X, check-X and solution-X and the tags of the same words:
+    the exercise gives NAME a value, the check is `check("NN.key", NAME)`, and right after it the
+    solution, folded, gives a value to NAME_solution and never to NAME."""
     problems = []
     for exercise in lesson.exercises:
-        for cell, role in zip(exercise.cells, ("exercise", "check", "solution"), strict=True):
-            if role not in tags(cell) or not cell.id.startswith(f"{role}-"):
-                problems.append(f"{exercise.key}: {cell.id} is not tagged {role} or not called so")
-        if len({cell.id.partition("-")[2] for cell in exercise.cells}) != 1:
-            problems.append(f"{exercise.key}: the ids of the three cells end differently")
-        asked, _, solution = exercise.cells
+        asked, checked, solution = exercise.cells
+        for cell, role in ((asked, "exercise"), (checked, "check"), (solution, "solution")):
+            if role not in tags(cell):
+                problems.append(f"{exercise.key}: {cell.id} is not tagged {role}")
+        if lesson.cells.index(solution) != lesson.cells.index(checked) + 1:
+            problems.append(f"{exercise.key}: {solution.id} does not follow {checked.id}")
         if exercise.name not in assigned_names(asked):
             problems.append(f"{exercise.key}: {asked.id} gives {exercise.name} no value")
         if exercise.solution_name not in assigned_names(solution):
@@ -246,7 +246,9 @@ def has_core_and_optional_exercises(lesson: Lesson) -> list[str]:
     in_threes = {cell.id for exercise in lesson.exercises for cell in exercise.cells}
     for cell in lesson.cells:
         if tags(cell) & {"exercise", "check", "solution"} and cell.id not in in_threes:
-            problems.append(f"{cell.id}: no exercise; it needs a check(...) and a solution after it")
+            problems.append(
+                f"{cell.id}: no exercise; it needs a check(...) and a solution after it"
+            )
     for exercise in lesson.exercises:
         if not exercise.key.startswith(f"{lesson.number}."):
             problems.append(f"{exercise.key} is not an exercise of lesson {lesson.number}")
@@ -294,9 +296,11 @@ def _imports(cell: NotebookNode) -> Iterator[tuple[str, str]]:
 def _exists(module: str, name: str) -> bool:
     try:
         found = importlib.import_module(module)
+        if name and not hasattr(found, name):
+            importlib.import_module(f"{module}.{name}")
     except ModuleNotFoundError:
         return False
-    return not name or (hasattr(found, name) and not name.startswith("_"))
+    return not name.startswith("_")
 
 
 @rule
@@ -360,20 +364,25 @@ def compares_figures_as_tables(lesson: Lesson) -> list[str]:
 
 @rule
 def asserts_what_it_does_not_compare(lesson: Lesson) -> list[str]:
-    """A cell whose printed output is not compared asserts what must hold, or the next one does;
-    prints of objects and figures need none."""
+    """What a cell gives a name to, and nbval does not compare, is asserted there or used by a
+    later cell that asserts or is compared (a cell that fails on purpose needs neither)."""
     problems = []
-    for cell, following in zip(lesson.code, [*lesson.code[1:], None], strict=True):
-        if "nbval-ignore-output" not in tags(cell) or output_kinds(cell) & FIGURES:
+    for place, cell in enumerate(lesson.code):
+        if _is_true(cell) or "raises-exception" in tags(cell):
             continue
-        says = [text for text in output_texts(cell) if not re.match(r"<[\w.]+ object", text)]
-        if says and not any(_asserts(near) for near in (cell, following)):
-            problems.append(f"{cell.id}: its output is not compared, and nothing is asserted")
+        names = assigned_names(cell)
+        later = [other for other in lesson.code[place + 1 :] if _is_true(other)]
+        if names and not any(names & used_names(other) for other in later):
+            problems.append(f"{cell.id}: nothing compared or asserted uses {sorted(names)}")
     return problems
 
 
-def _asserts(cell: NotebookNode | None) -> bool:
-    return cell is not None and any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell)))
+def _is_true(cell: NotebookNode) -> bool:
+    return "nbval-ignore-output" not in tags(cell) or _asserts(cell)
+
+
+def _asserts(cell: NotebookNode) -> bool:
+    return any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell)))
 
 
 PATH_OF_A_MACHINE = re.compile(
@@ -505,9 +514,5 @@ def uses_korean_terms_of_the_glossary(lesson: Lesson) -> list[str]:
 
 @cache
 def _korean_terms() -> frozenset[str]:
-    with (ROOT / "data" / "glossary.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    cells = (cell for row in rows for cell in row.values())
-    return frozenset(
-        term.strip() for cell in cells for term in re.split("[;,]", cell) if term.strip()
-    )
+    terms = glossary().values()
+    return frozenset(name for term in terms for name in (term.korean, *term.spellings))

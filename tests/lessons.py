@@ -63,19 +63,17 @@ class Lesson:
 
     @cached_property
     def exercises(self) -> list[Exercise]:
-        """Every `check("02.decode", decode)` with its exercise above and its solution below.
-
-        An exercise that asks for a guess stands before the experiment and its check after it;
-        the cells are paired by their ids.
-        """
+        """One for each cell check-X that stands after exercise-X and before solution-X."""
+        places = {cell.id: place for place, cell in enumerate(self.cells)}
         found = []
-        for before, cell, after in zip(self.cells, self.cells[1:], self.cells[2:], strict=False):
-            asked = self._cell(cell.id.replace("check-", "exercise-", 1)) or before
-            found += [Exercise(*call, (asked, cell, after)) for call in check_calls(cell)]
+        for cell in self.code:
+            name = cell.id.removeprefix("check-")
+            ids = (f"exercise-{name}", f"check-{name}", f"solution-{name}")
+            order = [places.get(cell_id, -1) for cell_id in ids]
+            if order == sorted({*order} - {-1}):
+                three = tuple(self.cells[place] for place in order)
+                found += [Exercise(*call, three) for call in check_calls(cell)]
         return found
-
-    def _cell(self, cell_id: str) -> NotebookNode | None:
-        return next((cell for cell in self.cells if cell.id == cell_id), None)
 
     def with_solutions(self) -> NotebookNode:
         """The notebook as if the learner had given each exercise's solution as the answer."""
@@ -128,7 +126,7 @@ def tree(cell: NotebookNode) -> ast.Module:
 
 
 def assigned_names(cell: NotebookNode) -> set[str]:
-    """The names that the cell gives a value, defines or imports at its top level or inside."""
+    """The names that the cell gives a value or defines."""
     names = set()
     for node in ast.walk(tree(cell)):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -136,6 +134,12 @@ def assigned_names(cell: NotebookNode) -> set[str]:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
     return names
+
+
+def used_names(cell: NotebookNode) -> set[str]:
+    """The names whose value the cell uses."""
+    nodes = ast.walk(tree(cell))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def calls(cell: NotebookNode, function: str) -> list[ast.Call]:
