@@ -22,7 +22,7 @@ from devops_lab.questions import Exercise
 from devops_lab.translation import _, ngettext
 
 CHECK_LIMIT_S = 3.0
-_DESCRIBE_LIMIT_S = 0.5
+_DESCRIBE_LIMIT_S = 1.0
 _SHOWN_LETTERS = 80
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
 # What a function without a statement consists of, beside the value it returns.
