@@ -151,6 +151,7 @@ def test_a_parameter_is_cut_out_of_the_path_and_converted(rule, path, arguments)
         ("/menu", "menu"),
         ("/menu", ""),
         ("/menu.html", "/menu_html"),
+        ("/orders/<int:number>", "/orders/<int:number>"),
         ("/orders/<int:number>", "/orders/-7"),
         ("/orders/<int:number>", "/orders/٧"),
         ("/orders/<int:number>", "/orders/7%0a"),
@@ -226,6 +227,7 @@ def test_a_method_that_no_rule_of_the_path_has_is_told_which_there_are():
         ("//orders/x%0d%0aSet-Cookie:%20a", "/orders/x%0D%0ASet-Cookie:%20a"),
         ("/%2Fbread/white", "/bread/white"),
         ("/folder/a/b", "/folder/a/b/"),
+        ("/folder/a//", "/folder/a/"),
     ],
 )
 def test_one_path_has_one_spelling_and_the_others_are_redirected_to_it(path, location):
