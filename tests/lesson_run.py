@@ -87,10 +87,13 @@ def namespace_command() -> tuple[str, ...]:
 def _private_environment(folder: Path) -> dict[str, str]:
     home, temporary = str(folder / "home"), str(folder / "tmp")
     jupyter = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     return {
         **dict.fromkeys(("HOME", "USERPROFILE"), home),
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary),
         **dict.fromkeys(jupyter, str(folder / "jupyter")),
+        # A learner's machine may have a proxy; a request to our own servers never goes there.
+        **dict.fromkeys(proxies, "http://192.0.2.1:9"),
         "DEVOPS_LAB_LANGUAGE": "en",
         # This checkout's lessons meet this checkout's package, also where another is installed.
         "PYTHONPATH": str(ROOT),
