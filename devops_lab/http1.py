@@ -18,6 +18,8 @@ from devops_lab.paths import LONGEST_PATH
 
 READ_BYTES = 32 * 1024
 LONGEST_REQUEST_BYTES = 64 * 1024
+# The path and as much again for the query.
+LONGEST_TARGET = 2 * LONGEST_PATH
 # A client that needs longer to say one request is taken for an attack, or for gone.
 SLOWEST_REQUEST_S = 10.0
 LINGER_S = 1.0
@@ -65,6 +67,7 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._complete: deque[Request] = deque()
         self._refusal: Refusal | None = None
+        self._in_message = False
         self._unfinished_bytes = 0
         self._deadline: float | None = None
 
@@ -84,7 +87,7 @@ class RequestReader:
 
     async def _read(self) -> bytes:
         # No timer while the connection is idle: that is most of the reads, and harmless.
-        if not self._unfinished_bytes:
+        if not self._in_message:
             return await self._stream.read(READ_BYTES)
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -95,8 +98,7 @@ class RequestReader:
             ) from None
 
     def _feed(self, data: bytes) -> None:
-        begins = not self._unfinished_bytes
-        self._unfinished_bytes += len(data)
+        was_in_message = self._in_message
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -108,8 +110,15 @@ class RequestReader:
                 raise
         except httptools.HttpParserError as error:
             self._refusal = Refusal(400, f"The request cannot be read: {error}.")
-        if begins and self._unfinished_bytes:
+        if self._in_message:
+            self._watch(len(data), begins=not was_in_message)
+
+    def _watch(self, new_bytes: int, *, begins: bool) -> None:
+        """Keep an eye on the size and the time of a request that is not complete yet."""
+        if begins:
+            self._unfinished_bytes = 0
             self._deadline = asyncio.get_running_loop().time() + SLOWEST_REQUEST_S
+        self._unfinished_bytes += new_bytes
         if self._unfinished_bytes > LONGEST_REQUEST_BYTES:
             self._refusal = self._refusal or self._too_long()
 
@@ -123,12 +132,12 @@ class RequestReader:
         self._target = b""
         self._headers: dict[str, str] = {}
         self._body = b""
-        self._in_body = False
+        self._in_message, self._in_body = True, False
 
     def on_url(self, part: bytes) -> None:
         self._target += part
-        if len(self._target) > 2 * LONGEST_PATH:
-            raise Refusal(414, f"The path is longer than {LONGEST_PATH} characters.")
+        if len(self._target) > LONGEST_TARGET:
+            raise _path_too_long()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -150,12 +159,18 @@ class RequestReader:
         if version == "1.1" and "host" not in self._headers:
             raise Refusal(400, "HTTP/1.1 wants a Host header.")
         path, _mark, query = _origin_form(self._target.decode("ascii")).partition("?")
+        if len(path) > LONGEST_PATH:
+            raise _path_too_long()
         method = self._parser.get_method().decode("ascii")
         keep_alive = self._parser.should_keep_alive()
         self._complete.append(
             Request(method, path, query, self._headers, self._body, version, keep_alive)
         )
-        self._unfinished_bytes = 0
+        self._in_message = False
+
+
+def _path_too_long() -> Refusal:
+    return Refusal(414, f"The path is longer than {LONGEST_PATH} characters.")
 
 
 def _origin_form(target: str) -> str:

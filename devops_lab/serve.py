@@ -258,7 +258,6 @@ async def serve(server: WebServer, port: int) -> None:
     deadline = time.monotonic() + GRACE_S
     while server.metrics.in_flight and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
-    server.log.flush()
 
 
 def _kind(default: Any) -> Callable[[str], Any]:
@@ -296,6 +295,9 @@ def main() -> None:
         asyncio.run(serve(server, given.port))
     except OSError as error:
         sys.exit(_port_refused(given.port, error))
+    finally:
+        # Only now is it certain that no request is answered any more.
+        server.log.flush()
 
 
 def _port_refused(port: int, error: OSError) -> str:

@@ -148,7 +148,10 @@ class Server(Program):
         self.settings = changed
 
     def log(self) -> "DataFrame":
-        """The access log since the first start, one row a request; see `tables.ACCESS_LOG`."""
+        """The access log since the first start, one row a request; see `tables.ACCESS_LOG`.
+
+        A server that is killed loses the lines of its last 50 ms, as most servers do.
+        """
         from devops_lab.tables import ACCESS_LOG, from_json_lines
 
         if self.is_running:
