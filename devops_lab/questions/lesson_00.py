@@ -36,7 +36,7 @@ EXERCISES = (
         title=_("What a reload shows after the server has stopped"),
         is_right=lambda letter: letter == "c",
         right_answers=("c",),
-        because=_("Nobody listens at that port any more, so nobody can even say *not found*."),
+        because=_("Nobody listens at that port any more, so nobody can even say not found."),
         mistakes=(
             Mistake(
                 answer="a",
