@@ -27,6 +27,10 @@ MAY_IMPORT = {
     "queueing": "",
     "queue_networks": "",
     "scaling": "queueing",
+    # one scenario and its three answers
+    "scenario": "tables",
+    "kernels": "",
+    "simulate": "kernels scenario tables",
     # where the course is, on which machine, and its command
     "machine": "",
     "course": "",
