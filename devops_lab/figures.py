@@ -1,0 +1,191 @@
+"""Tables in, plotly figures out: one look for the whole course, and the only place for units.
+
+A figure's title says what it shows, and its summary says it again in words, for those who cannot
+see the figure: it is kept in the figure itself and read by `summary_of`.
+
+>>> figure = drawing("Load doubles", "From 40 to 80 requests/s.", x="time (s)", y="requests/s")
+>>> summary_of(figure)
+'From 40 to 80 requests/s.'
+"""
+
+import html
+import os
+import re
+import zlib
+
+import numpy as np
+import plotly.graph_objects as go
+from IPython.display import display
+
+from devops_lab.translation import _
+
+# One meaning each, in every lesson; the hues are Okabe and Ito's, told apart by all kinds of eyes.
+# Green is work that succeeds, orange is time lost, vermilion is failure, blue says where a number
+# comes from, purple is the learner's own, grey is what stands still.
+COLOURS = {
+    "ok": "#009E73",
+    "service": "#009E73",
+    "wait": "#E69F00",
+    "slow": "#E69F00",
+    "error": "#D55E00",
+    "simulated": "#56B4E9",
+    "measured": "#0072B2",
+    "redirect": "#56B4E9",
+    "prediction": "#CC79A7",
+    "theory": "#7F7F7F",
+    "no_answer": "#7F7F7F",
+}
+# No "Share chart" (an upload), no logo, no buttons: drag to zoom, double-click to see all again.
+CONFIG = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False}
+STILL_SIZE = {"width": 820, "height": 420}
+
+
+def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Template:
+    axis = {
+        "gridcolor": grid,
+        "linecolor": quiet,
+        "tickcolor": quiet,
+        "ticks": "outside",
+        "ticklen": 5,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"standoff": 12},
+    }
+    return go.layout.Template(
+        layout={
+            "font": {
+                "family": "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif",
+                "size": 14,
+                "color": ink,
+            },
+            "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 17}},
+            "height": STILL_SIZE["height"],
+            "margin": {"l": 64, "r": 24, "t": 84, "b": 56},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "colorway": ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"],
+            "xaxis": {**axis, "showgrid": False, "showline": True},
+            "yaxis": {**axis, "rangemode": "tozero"},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
+            "hoverlabel": {"font": {"size": 13}},
+            "bargap": 0.15,
+        },
+    )
+
+
+LIGHT = _template(ink="#1F2933", quiet="#8A949E", grid="#E4E7EB", paper="#FFFFFF")
+DARK = _template(ink="#E4E7EB", quiet="#8A949E", grid="#3A4450", paper="rgba(0,0,0,0)")
+
+
+def drawing(finding: str, summary: str, *, x: str, y: str) -> go.Figure:
+    """An empty figure in the course's look: its title (the finding), summary and axis titles."""
+    return go.Figure(
+        layout={
+            "template": LIGHT,
+            "title": {"text": finding},
+            "meta": {"summary": summary},
+            "xaxis": {"title": {"text": x}},
+            "yaxis": {"title": {"text": y}},
+        }
+    )
+
+
+def summary_of(figure: go.Figure) -> str:
+    """What the figure says, in words; empty where its maker gave none.
+
+    >>> summary_of(go.Figure())
+    ''
+    """
+    return (figure.layout.meta or {}).get("summary", "")
+
+
+def show(figure: go.Figure) -> None:
+    """Display the figure with its summary under it.
+
+    Only the figure's numbers are stored in the notebook, no library. A maintainer's
+    `DEVOPS_LAB_STILLS=svg` adds a still picture, for readers on paper and on GitHub.
+    """
+    bundle = {
+        "application/vnd.plotly.v1+json": {**figure.to_plotly_json(), "config": CONFIG},
+        "text/plain": summary_of(figure),
+    }
+    if os.environ.get("DEVOPS_LAB_STILLS") == "svg":
+        bundle["image/svg+xml"] = still(figure)
+    display(bundle, raw=True)
+    text = html.escape(summary_of(figure))
+    display({"text/html": f"<p>{text}</p>", "text/plain": summary_of(figure)}, raw=True)
+
+
+def still(figure: go.Figure) -> str:
+    """The figure as SVG; the same figure gives the same text. Needs kaleido and a Chromium."""
+    svg = figure.to_image(format="svg", **STILL_SIZE).decode()
+    # Each picture has random names inside; they are replaced by one that follows from its content.
+    random_name = re.search(r'id="defs-([0-9a-f]+)"', svg)
+    if random_name is None:
+        return svg
+    nameless = svg.replace(random_name[1], "")
+    return svg.replace(random_name[1], f"{zlib.crc32(nameless.encode()):08x}")
+
+
+# ---- the four ways to a number: each has its own colour and its own shape ----
+
+
+def theory_line(x: np.ndarray, y: np.ndarray) -> go.Scatter:
+    """What a formula says: a line."""
+    return go.Scatter(
+        x=x, y=y, name=_("theory"), mode="lines", line={"color": COLOURS["theory"], "width": 2.5}
+    )
+
+
+def simulated_points(x: np.ndarray, y: np.ndarray) -> go.Scatter:
+    """What the simulation gave: round points."""
+    marker = {"color": COLOURS["simulated"], "symbol": "circle", "size": 8}
+    return go.Scatter(x=x, y=y, name=_("simulated"), mode="markers", marker=marker)
+
+
+def measured_crosses(x: np.ndarray, y: np.ndarray) -> go.Scatter:
+    """What real servers did: crosses."""
+    marker = {"color": COLOURS["measured"], "symbol": "x-thin", "size": 9}
+    marker["line"] = {"color": COLOURS["measured"], "width": 2}
+    return go.Scatter(x=x, y=y, name=_("measured"), mode="markers", marker=marker)
+
+
+def add_prediction(
+    figure: go.Figure, label: str, *, x: float | None = None, y: float | None = None
+) -> None:
+    """Draw the learner's own number into the figure: a dotted line across it, with its label."""
+    look = {"line": {"color": COLOURS["prediction"], "width": 3, "dash": "dot"}}
+    look["annotation"] = {"text": label, "font": {"color": COLOURS["prediction"]}}
+    if y is not None:
+        figure.add_hline(y, annotation_position="top left", **look)
+    if x is not None:
+        figure.add_vline(x, annotation_position="top right", **look)
+
+
+# ---- units: tables have base units (s, shares of 1), figures what people say ----
+
+
+def milliseconds(seconds: np.ndarray | float) -> np.ndarray | float:
+    """Seconds as milliseconds."""
+    return seconds * 1000
+
+
+def time_text(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> time_text(0.0031), time_text(0.25), time_text(2.5), time_text(90)
+    ('3.1 ms', '250 ms', '2.5 s', '1.5 min')
+    """
+    for unit, per_second in (("ms", 1000), ("s", 1)):
+        if round(seconds, 4) < {"ms": 1, "s": 60}[unit]:
+            return f"{seconds * per_second:.3g} {unit}"
+    return f"{seconds / 60:.3g} min"
+
+
+def percent_text(share: float) -> str:
+    """A share of 1 in per cent.
+
+    >>> percent_text(0.05), percent_text(0.9995)
+    ('5 %', '99.95 %')
+    """
+    return f"{share * 100:.4g} %"
