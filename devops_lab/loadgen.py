@@ -28,11 +28,58 @@ ARRIVALS = ("poisson", "constant")
 MOST_REQUESTS = 300_000
 HIGHEST_RATE_PER_S = 20_000
 LATENESS_LIMIT_S = 0.005
+HIGHEST_LIVE_RATE_PER_S = 500
+LONGEST_LIVE_S = 600.0
 SHOW_PROGRESS_EVERY_S = 5.0
 
 
-class Load(Program):
-    """Load that runs beside the cells: start it, do something to the servers, then `wait`.
+class Sender(Program):
+    """Load that goes on beside the cells; `Load` and `LiveLoad` say when requests start."""
+
+    def __init__(self, url: str, timeout_s: float, name: str) -> None:
+        self._plan: dict[str, Any] = {
+            **_target(url),
+            "service_times_s": None,
+            "timeout_s": rules.number("timeout_s", timeout_s, above=0, at_most=600),
+        }
+        self._kept_report = ""
+        super().__init__(name, [])
+
+    def prepare(self) -> None:
+        plan = self.folder / "plan.json"
+        plan.write_text(json.dumps(self._plan))
+        self.arguments = python_program("sender", str(plan), str(self._report_file))
+
+    def stop(self) -> None:
+        """End the load, and keep what it has measured."""
+        if self.pid:
+            self._kept_report = self._report()
+        super().stop()
+
+    def attempts(self, since_s: float = 0.0) -> "DataFrame":
+        """The attempts meant to start at `since_s` or later that have ended so far, in order of
+        their intended starts."""
+        report = self._report() if self.pid else self._kept_report
+        rows = [json.loads(line) for line in report[: report.rfind("\n") + 1].splitlines()]
+        columns = list(zip(*sorted(row for row in rows if row[1] >= since_s), strict=True))
+        reported = dict(zip(REPORTED, columns or [()] * len(REPORTED), strict=True))
+        spans = zip(reported["intended_s"], reported["end_s"], strict=True)
+        worked_out = {
+            "attempt": [1] * len(reported["request"]),
+            "latency_s": [end_s - intended_s for intended_s, end_s in spans],
+        }
+        return table(reported | worked_out, ATTEMPTS)
+
+    @property
+    def _report_file(self) -> Path:
+        return self.folder / "attempts.jsonl"
+
+    def _report(self) -> str:
+        return self._report_file.read_text(encoding="utf-8") if self._report_file.exists() else ""
+
+
+class Load(Sender):
+    """A planned load: start it, do something to the servers, then `wait`.
 
     `arrivals` is "poisson" (independent customers, the random gaps drawn from `seed`), "constant"
     (like a clock), or the moments themselves in seconds from the start, and then needs no rate and
@@ -55,26 +102,10 @@ class Load(Program):
         seed: int = 1,
         name: str = "load",
     ) -> None:
+        super().__init__(url, timeout_s, name)
         self.intended_s = _schedule(rate_per_s, duration_s, arrivals, seed)
-        self._plan = {
-            **_target(url),
-            "intended_s": self.intended_s,
-            "service_times_s": _service_times(service_times_s, len(self.intended_s)),
-            "timeout_s": rules.number("timeout_s", timeout_s, above=0, at_most=600),
-        }
-        self._kept_report = ""
-        super().__init__(name, [])
-
-    def prepare(self) -> None:
-        plan = self.folder / "plan.json"
-        plan.write_text(json.dumps(self._plan))
-        self.arguments = python_program("sender", str(plan), str(self._report_file))
-
-    def stop(self) -> None:
-        """End the load, and keep what it has measured."""
-        if self.pid:
-            self._kept_report = self._report()
-        super().stop()
+        self._plan["intended_s"] = self.intended_s
+        self._plan["service_times_s"] = _service_times(service_times_s, len(self.intended_s))
 
     def wait(self) -> "DataFrame":
         """The attempts, when all have ended; see `tables.ATTEMPTS`."""
@@ -90,32 +121,57 @@ class Load(Program):
             raise ProgramError("\n".join([text, *lines]))
         return attempts
 
-    def attempts(self) -> "DataFrame":
-        """The attempts that have ended so far, in order of their intended starts."""
-        report = self._report() if self.pid else self._kept_report
-        rows = [json.loads(line) for line in report[: report.rfind("\n") + 1].splitlines()]
-        rows.sort()
-        columns = {name: [row[at] for row in rows] for at, name in enumerate(REPORTED)}
-        intended_s = [self.intended_s[request] for request in columns["request"]]
-        ends = zip(columns["end_s"], intended_s, strict=True)
-        worked_out = {
-            "attempt": [1] * len(rows),
-            "intended_s": intended_s,
-            "latency_s": [end_s - start_s for end_s, start_s in ends],
-        }
-        return table(columns | worked_out, ATTEMPTS)
-
-    @property
-    def _report_file(self) -> Path:
-        return self.folder / "attempts.jsonl"
-
-    def _report(self) -> str:
-        return self._report_file.read_text(encoding="utf-8") if self._report_file.exists() else ""
-
     def _show_progress(self) -> None:
         done = self._report().count("\n")
         text = _("{done} of {total} requests have ended")
         print(text.format(done=done, total=len(self.intended_s)), flush=True)
+
+
+class LiveLoad(Sender):
+    """Load whose rate can be moved while it runs, for ten minutes at most.
+
+        with LiveLoad(server.url + "work", rate_per_s=5) as load:
+            load.set(rate_per_s=20)
+
+    Arrivals are "poisson" or "constant", as for `Load`; a rate of 0 is a pause.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        rate_per_s: float,
+        *,
+        arrivals: str = "poisson",
+        timeout_s: float = 10.0,
+        seed: int = 1,
+        name: str = "load",
+    ) -> None:
+        super().__init__(url, timeout_s, name)
+        self._rate_per_s = _live_rate(rate_per_s)
+        self._plan["is_random"] = rules.one_of("arrivals", arrivals, ARRIVALS) == "poisson"
+        self._plan["seed"] = rules.whole("seed", seed, at_least=0)
+        self._plan["longest_s"] = LONGEST_LIVE_S
+
+    def prepare(self) -> None:
+        self._plan["rate_file"] = str(self._rate_file)
+        self._write_rate()
+        super().prepare()
+
+    def set(self, *, rate_per_s: float) -> None:
+        """Change the rate; the sender follows within a twentieth of a second."""
+        self._rate_per_s = _live_rate(rate_per_s)
+        if self.is_running:
+            self._write_rate()
+
+    def _write_rate(self) -> None:
+        # Whole at every moment: the sender may be reading.
+        new = self.folder / "rate.new"
+        new.write_text(str(self._rate_per_s))
+        new.replace(self._rate_file)
+
+    @property
+    def _rate_file(self) -> Path:
+        return self.folder / "rate"
 
 
 def send_load(
@@ -175,6 +231,10 @@ def _schedule(
     gaps = draw.exponential(1 / rate, int(rate * duration * 1.5) + 50)
     moments = np.cumsum(gaps)
     return moments[moments < duration].tolist()
+
+
+def _live_rate(rate_per_s: float) -> float:
+    return rules.number("rate_per_s", rate_per_s, at_least=0, at_most=HIGHEST_LIVE_RATE_PER_S)
 
 
 def _given_moments(arrivals: Sequence[float]) -> list[float]:

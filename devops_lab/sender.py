@@ -8,9 +8,11 @@ late. A customer does not wait for other people's answers before asking; a gener
 import asyncio
 import gc
 import json
+import random
 import re
 import sys
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +22,8 @@ import httptools
 from devops_lab import lifeline
 
 FLUSH_S = 0.05
+# How soon a live run follows a change of its rate.
+LOOK_S = 0.05
 # Time for the loop to come to rest before the first request.
 HEAD_START_S = 0.05
 MOST_OPEN_FILES = 20_000
@@ -32,6 +36,7 @@ class Attempt:
     """One try: what is sent, and what became of it."""
 
     request: int
+    intended_s: float
     start_s: float
     message: bytes
     end_s: float = 0.0
@@ -42,7 +47,17 @@ class Attempt:
     service_s: float | None = None
 
 
-REPORTED = ("request", "start_s", "end_s", "outcome", "status", "server", "wait_s", "service_s")
+REPORTED = (
+    "request",
+    "intended_s",
+    "start_s",
+    "end_s",
+    "outcome",
+    "status",
+    "server",
+    "wait_s",
+    "service_s",
+)
 
 
 class Connection(asyncio.Protocol):
@@ -116,46 +131,75 @@ class Run:
     """All attempts of a plan, and the file that tells of those that have ended."""
 
     def __init__(self, plan: dict[str, Any], report: TextIO) -> None:
-        self.intended_s: list[float] = plan["intended_s"]
         self.timeout_s: float = plan["timeout_s"]
         self.idle: list[Connection] = []
-        self._host, self._port = plan["host"], plan["port"]
-        self._service_times_s = plan["service_times_s"]
+        self._plan = plan
         self._head = f"GET {plan['target']} HTTP/1.1\r\nHost: {plan['host']}:{plan['port']}\r\n"
         self._report = report
         self._lines: list[str] = []
-        self._left = len(self.intended_s)
+        self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def work(self) -> None:
         """Send every request at its moment, and return when each has an end."""
         self.loop = asyncio.get_running_loop()
-        self._all_done = self.loop.create_future()
+        self._none_open = asyncio.Event()
         self._begin = time.perf_counter() + HEAD_START_S
         flushing = self.loop.create_task(self._flush_for_ever())
-        for request, intended_s in enumerate(self.intended_s):
-            # Also a sleep of nothing lets the answers in.
-            await asyncio.sleep(max(0.0, intended_s - self._now_s()))
-            self._send(request)
-        if self.intended_s:
-            await self._all_done
+        moments = self._planned() if "intended_s" in self._plan else self._live()
+        request = 0
+        async for intended_s in moments:
+            self._send(request, intended_s)
+            request += 1
+        if self._open:
+            self._none_open.clear()
+            await self._none_open.wait()
         flushing.cancel()
         self._flush()
+
+    async def _planned(self) -> AsyncIterator[float]:
+        for intended_s in self._plan["intended_s"]:
+            await self._reach(intended_s)
+            yield intended_s
+
+    async def _live(self) -> AsyncIterator[float]:
+        """Moments at a rate that may change at any time: what is left of a gap is stretched or
+        shrunk, so that random arrivals stay random."""
+        rate_file = Path(self._plan["rate_file"])
+        draw = random.Random(self._plan["seed"])
+        now_s = 0.0
+        while True:
+            gap = draw.expovariate(1.0) if self._plan["is_random"] else 1.0
+            while gap > (passing := float(rate_file.read_text()) * LOOK_S):
+                gap -= passing
+                now_s += LOOK_S
+                if now_s > self._plan["longest_s"]:
+                    return
+                await self._reach(now_s)
+            now_s += LOOK_S * gap / passing
+            await self._reach(now_s)
+            yield now_s
+
+    async def _reach(self, moment_s: float) -> None:
+        # Also a sleep of nothing lets the answers in.
+        await asyncio.sleep(max(0.0, moment_s - self._now_s()))
 
     def _now_s(self) -> float:
         return time.perf_counter() - self._begin
 
-    def _send(self, request: int) -> None:
-        attempt = Attempt(request, self._now_s(), self._message(request))
+    def _send(self, request: int, intended_s: float) -> None:
+        self._open += 1
+        attempt = Attempt(request, intended_s, self._now_s(), self._message(request))
         if self.idle:
             self.idle.pop().send(attempt)
         else:
             self.send_on_new_connection(attempt)
 
     def _message(self, request: int) -> bytes:
-        if self._service_times_s is None:
+        if self._plan["service_times_s"] is None:
             return f"{self._head}\r\n".encode("latin-1")
-        return f"{self._head}X-Service-Time: {self._service_times_s[request]}\r\n\r\n".encode()
+        time_s = self._plan["service_times_s"][request]
+        return f"{self._head}X-Service-Time: {time_s}\r\n\r\n".encode()
 
     def send_on_new_connection(self, attempt: Attempt) -> None:
         task = self.loop.create_task(self._connect_and_send(attempt))
@@ -167,7 +211,7 @@ class Run:
         try:
             async with asyncio.timeout(self.timeout_s):
                 connecting = self.loop.create_connection(
-                    lambda: Connection(self), self._host, self._port
+                    lambda: Connection(self), self._plan["host"], self._plan["port"]
                 )
                 _transport, connection = await connecting
         except TimeoutError:
@@ -183,9 +227,9 @@ class Run:
         """Write down how an attempt ended."""
         attempt.end_s, attempt.outcome = self._now_s(), outcome
         self._lines.append(json.dumps([getattr(attempt, name) for name in REPORTED]))
-        self._left -= 1
-        if not self._left:
-            self._all_done.set_result(None)
+        self._open -= 1
+        if not self._open:
+            self._none_open.set()
 
     async def _flush_for_ever(self) -> None:
         while True:

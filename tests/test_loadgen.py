@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from devops_lab.families import wait_until
-from devops_lab.loadgen import Load, lateness_note, send_load
+from devops_lab.loadgen import LiveLoad, Load, lateness_note, send_load
 from devops_lab.processes import ProgramError, free_port, running
 from devops_lab.servers import Server
 from devops_lab.tables import ATTEMPTS, requests, summarise
@@ -97,6 +97,45 @@ def test_a_replay_agrees_with_the_recursion_request_by_request(oven: Server) -> 
     assert replayed["intended_s"].tolist() == arrivals.tolist()
     assert (replayed["service_s"] >= services - 0.021).all()
     assert np.corrcoef(replayed["latency_s"], predicted)[0, 1] > 0.9
+
+
+def test_a_live_load_follows_its_rate_and_falls_silent_at_zero(oven: Server) -> None:
+    with LiveLoad(oven.url + "work", 20, arrivals="constant") as load:
+        wait_until(lambda: len(load.attempts()) >= 20, within_s=20)
+        load.set(rate_per_s=200)
+        wait_until(lambda: len(load.attempts()) >= 120, within_s=20)
+        load.set(rate_per_s=0)
+        wait_until(lambda: _stays_the_same(lambda: len(load.attempts())), within_s=20)
+        attempts = load.attempts()
+        late = load.attempts(since_s=attempts["intended_s"].iloc[-10])
+    gaps_s = attempts["intended_s"].diff()
+    assert gaps_s[1:15].tolist() == pytest.approx([1 / 20] * 14)
+    assert gaps_s.tail(50).tolist() == pytest.approx([1 / 200] * 50)
+    assert late["request"].tolist() == attempts["request"].tail(10).tolist()
+    assert load.attempts().equals(attempts)
+
+
+def _stays_the_same(value: Callable[[], int], during_s: float = 0.3) -> bool:
+    before = value()
+    time.sleep(during_s)
+    return value() == before
+
+
+def test_live_arrivals_are_random_and_keep_their_mean(oven: Server) -> None:
+    with LiveLoad(oven.url + "work", 400, seed=3) as load:
+        wait_until(lambda: len(load.attempts()) >= 800, within_s=30)
+    gaps_s = load.attempts()["intended_s"].diff()[1:]
+    # 800 gaps of mean 2.5 ms: the mean has a standard error of 0.09 ms.
+    assert gaps_s.mean() == pytest.approx(1 / 400, abs=5 * 0.00009)
+    assert gaps_s.std() / gaps_s.mean() == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_live_rate_out_of_range_is_refused_and_the_old_one_stays(oven: Server) -> None:
+    with LiveLoad(oven.url + "work", 50, arrivals="constant") as load:
+        with pytest.raises(ValueError, match="rate_per_s must be at most 500, got 900"):
+            load.set(rate_per_s=900)
+        wait_until(lambda: len(load.attempts()) >= 10, within_s=20)
+    assert load.attempts()["intended_s"].diff().median() == pytest.approx(1 / 50)
 
 
 def test_requests_are_sent_on_time_while_the_server_hangs_and_latency_counts_the_wait() -> None:
