@@ -47,6 +47,8 @@ class Program:
     behind, where the program is missing, ends at once, or is not ready within `ready_within_s`.
     """
 
+    remedy = _("Is it installed?")
+
     def __init__(
         self,
         name: str,
@@ -166,8 +168,9 @@ class Program:
         environment["PATH"] = os.pathsep.join(path)
         program = shutil.which(self.arguments[0], path=environment["PATH"])
         if program is None:
-            text = _("{name} needs the program {program}, which is not there. Is it installed?")
-            raise ProgramError(text.format(name=self.name, program=self.arguments[0]))
+            text = _("{name} needs the program {program}, which is not there.")
+            text = text.format(name=self.name, program=self.arguments[0])
+            raise ProgramError(f"{text} {self.remedy}")
         order = {
             "args": [program, *self.arguments[1:]],
             "env": environment,

