@@ -35,18 +35,24 @@ def number(
     # bool is a number to Python and a mistake to us; numpy's numbers register as Real.
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(_refusal(parameter, _("a number"), value, remedy))
-    if not math.isfinite(value):
+    try:
+        as_float = float(value)
+    except OverflowError:
+        raise ValueError(_refusal(parameter, _("below 1e308 in size"), value, remedy)) from None
+    if not math.isfinite(as_float):
         raise ValueError(_refusal(parameter, _("a finite number"), value, remedy))
+    # A float cannot tell large whole numbers apart.
+    exact = int(value) if isinstance(value, numbers.Integral) else as_float
     limits = (
-        (at_least, lambda limit: value >= limit, _("at least {limit}")),
-        (above, lambda limit: value > limit, _("above {limit}")),
-        (at_most, lambda limit: value <= limit, _("at most {limit}")),
-        (below, lambda limit: value < limit, _("below {limit}")),
+        (at_least, lambda limit: exact >= limit, _("at least {limit}")),
+        (above, lambda limit: exact > limit, _("above {limit}")),
+        (at_most, lambda limit: exact <= limit, _("at most {limit}")),
+        (below, lambda limit: exact < limit, _("below {limit}")),
     )
     for limit, holds, rule in limits:
         if limit is not None and not holds(limit):
             raise ValueError(_refusal(parameter, rule.format(limit=f"{limit:,}"), value, remedy))
-    return float(value)
+    return as_float
 
 
 def whole(
@@ -89,11 +95,11 @@ def one_of(parameter: str, value: Any, choices: Collection[str]) -> str:
     Traceback (most recent call last):
     ValueError: balancer must be one of round_robin, random, got 'robin'.
     """
-    if value in choices:
+    # What is no text need not even be comparable or hashable.
+    if isinstance(value, str) and value in choices:
         return value
-    raise ValueError(
-        _refusal(parameter, _("one of {choices}").format(choices=", ".join(choices)), value, "")
-    )
+    listed = ", ".join(choice or repr(choice) for choice in choices)
+    raise ValueError(_refusal(parameter, _("one of {choices}").format(choices=listed), value, ""))
 
 
 def _refusal(parameter: str, rule: str, value: Any, remedy: str) -> str:
@@ -104,5 +110,10 @@ def _refusal(parameter: str, rule: str, value: Any, remedy: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        # Not repr, which says np.float64(0.5) of numpy's 0.5.
+        text = str(value) if isinstance(value, numbers.Real) else repr(value)
+    except Exception:  # a learner's object may raise anything, an int of 5,000 digits does
+        text = f"<{type(value).__name__}>"
+    text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."
