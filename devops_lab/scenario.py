@@ -229,6 +229,21 @@ class Scenario:
         slow; with 1 or more the queue grows for ever, unless it has a limit."""
         return self.arrival_rate_per_s * self.service_time_s / (self.servers * self.workers)
 
+    @property
+    def scv(self) -> float:
+        """The variance of the service time, divided by its squared mean.
+
+        >>> Scenario(80, 0.03, service_distribution="samples", service_samples=[1, 3]).scv
+        0.25
+        """
+        if self.service_distribution == "samples":
+            mean = sum(self.service_samples) / len(self.service_samples)
+            return sum((s / mean - 1) ** 2 for s in self.service_samples) / len(
+                self.service_samples
+            )
+        known = {"constant": 0.0, "exponential": 1.0}
+        return known.get(self.service_distribution, self.service_scv or 2.0)
+
     def changed(self, **changes: Any) -> "Scenario":
         """The same scenario with other values; names of the load, the client and the faults too.
 

@@ -91,11 +91,13 @@ def _on_daily_curve(times_s: np.ndarray, peak_factor: float, day_s: float) -> np
 
 def _law(scenario: Scenario) -> tuple[int, float, np.ndarray]:
     """The law of service times as the kernels know it: code, parameter, samples of mean 1."""
-    distribution, scv = scenario.service_distribution, scenario.service_scv or 2.0
-    shapes = {"lognormal": math.sqrt(math.log1p(scv)), "heavy_tailed": 1 + math.sqrt(1 + 1 / scv)}
+    distribution, shape = scenario.service_distribution, 0.0
+    if distribution == "lognormal":
+        shape = math.sqrt(math.log1p(scenario.scv))
+    elif distribution == "heavy_tailed":
+        shape = 1 + math.sqrt(1 + 1 / scenario.scv)
     samples = np.sort(np.array(scenario.service_samples or (1.0,), dtype=float))
-    code = SERVICE_DISTRIBUTIONS.index(distribution)
-    return code, shapes.get(distribution, 0.0), samples / samples.mean()
+    return SERVICE_DISTRIBUTIONS.index(distribution), shape, samples / samples.mean()
 
 
 def _slowness(scenario: Scenario) -> np.ndarray:

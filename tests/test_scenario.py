@@ -76,6 +76,10 @@ def test_a_sweep_has_a_row_for_each_combination_in_order():
 def test_a_sweep_reports_and_stops_with_what_it_has():
     seen = []
 
+    def take_a_while(scenario):
+        threading.Event().wait(0.01)
+        return busy(scenario)
+
     def stop_after_two(done, total):
         seen.append((done, total))
         return done < 2
