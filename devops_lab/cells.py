@@ -7,6 +7,7 @@ import functools
 import sys
 from typing import Any, Protocol
 
+# An interrupt is raised in plain code, and cancels what a cell awaits.
 _INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
 _NO_CELL = "started by a button"
 
@@ -41,14 +42,20 @@ def _begin(info: Any) -> None:
 
 
 def _end(result: Any) -> None:
-    # An interrupt is raised in plain code and cancels what a cell awaits; cut off very early, a
-    # cell has no result at all.
-    interrupted = result is None or isinstance(result.error_in_exec, _INTERRUPTS)
     for program in [program for program in started if program.cell is None]:
-        if interrupted:
+        if _was_interrupted(result):
             program.stop()
         else:
             program.cell = _name(result.info)
+
+
+def _was_interrupted(result: Any) -> bool:
+    # Cut off very early, a cell has no result at all; cut off between two of its statements, its
+    # error counts as one "before" the execution.
+    if result is None:
+        return True
+    errors = (result.error_before_exec, result.error_in_exec)
+    return any(isinstance(error, _INTERRUPTS) for error in errors)
 
 
 def _name(info: Any) -> str:

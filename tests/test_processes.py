@@ -217,6 +217,20 @@ def test_an_interrupted_cell_ends_only_what_it_started(kernel: Kernel, endless: 
     assert kernel.running() == ["early"]
 
 
+def test_an_interrupt_between_two_statements_counts_as_one(kernel: Kernel) -> None:
+    kernel.run("""
+shell = get_ipython()
+run_code = shell.run_code
+async def run_code_then_be_interrupted(*arguments, **settings):
+    await run_code(*arguments, **settings)
+    shell.run_code = run_code
+    raise KeyboardInterrupt
+shell.run_code = run_code_then_be_interrupted
+""")
+    assert kernel.answer(kernel.send("late = Listener('late').start()"))[0] == "error"
+    assert kernel.running() == []
+
+
 def test_a_cell_run_again_replaces_what_it_started(world: World, kernel: Kernel) -> None:
     kernel.run("Listener('menu').start()", cell_id="first")
     for name in ("shop", "bakery"):
