@@ -40,9 +40,9 @@ class Router:
     `<name>` is one segment of the path and `<path:name>` one or more; `<int:name>`,
     `<float:name>` and `<uuid:name>` take only what looks like one. In whatever order the rules
     were added, fixed text is tried before a parameter, and a special parameter before a general
-    one (the weights are werkzeug's; of two rules that weigh the same, the first added wins).
-    A rule that ends in `/` answers the path without it by a redirect, and repeated slashes are
-    redirected to one.
+    one: the weights are werkzeug's, except that a uuid goes before any text. Of two rules that
+    weigh the same, the first added wins. A rule that ends in `/` answers the path without it by a
+    redirect, and repeated slashes are redirected to one.
     """
 
     def __init__(self) -> None:
