@@ -80,6 +80,7 @@ $(MADE):
 $(MADE)-lab: $(MADE) pyproject.toml $(CONSTRAINTS)
 	@echo "Installing the course into .venv (once, some minutes, about 700 MB)"
 	@$(INSTALL) '.[all]'
+	@$(BIN)/devops-lab warm
 	@touch $@
 
 $(MADE)-test: $(MADE) pyproject.toml $(CONSTRAINTS)

@@ -6,6 +6,7 @@ import secrets
 import sys
 import webbrowser
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from devops_lab import __version__, machine
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(machine.check())
         elif chosen.verb == "copies":
             _make_copies(folder)
+        elif chosen.verb == "warm":
+            _warm()
         elif chosen.verb == "reset":
             _reset(chosen.lesson, folder)
         else:
@@ -63,9 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-browser", dest="browser", action="store_false", help="only print the address"
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="{check,copies,reset}")
+    verbs = parser.add_subparsers(dest="verb", metavar="{check,copies,warm,reset}")
     verbs.add_parser("check", help="which of the course's tools this machine has")
     verbs.add_parser("copies", parents=[where], help="make the copies, open nothing")
+    verbs.add_parser("warm", help="compile what the lessons compute with, once after installing")
     reset = verbs.add_parser("reset", parents=[where], help="a lesson afresh; your copy is kept")
     reset.add_argument("lesson", metavar="NN", help="the number of the lesson, such as 02")
     return parser
@@ -82,6 +86,17 @@ def _port(text: str) -> int:
 def _make_copies(folder: Path) -> None:
     for copy in make_copies(folder):
         print(_("Your copy: {file}").format(file=copy))
+
+
+def _warm() -> None:
+    """Both simulators run once, which compiles them: no slider has to wait for that."""
+    from devops_lab.scenario import Client, Scenario
+    from devops_lab.simulate import simulate
+
+    simple = Scenario(arrival_rate_per_s=8, service_time_s=0.1)
+    impatient = replace(simple, client=Client(timeout_s=1.0, attempts=2))
+    for scenario in (simple, impatient):
+        simulate(scenario, requests=10)
 
 
 def _reset(number: str, folder: Path) -> None:

@@ -80,8 +80,8 @@ MAY_IMPORT = {
 WITH_JUPYTERLAB = {
     "ipykernel",
     "ipython",
-    "jupyter_client",
-    "jupyter_server",
+    "jupyter-client",
+    "jupyter-server",
     "nbclient",
     "nbformat",
     "tornado",
@@ -132,7 +132,7 @@ def imported_distributions(folder: Path) -> set[str]:
     """What has to be installed for the folder's files, but for what comes with JupyterLab."""
     names = {name.split(".")[0] for file in folder.rglob("*.py") for name in imported_names(file)}
     installed = importlib.metadata.packages_distributions()
-    imported = {installed[name][0].lower() for name in names & set(installed)}
+    imported = {installed[name][0].lower().replace("_", "-") for name in names & set(installed)}
     return imported - {"devops-lab"} - WITH_JUPYTERLAB
 
 
