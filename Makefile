@@ -44,7 +44,7 @@ check: $(MADE)-lab ## which of the course's real tools this machine has
 	@$(BIN)/devops-lab check
 
 test: $(MADE)-test ## run every test: package, doctests, lessons, browser, benchmarks, style (OPTIONS for pytest)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -r s \
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -r fEs \
 		$(NBVAL) --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/sanitise.cfg \
 		$(OPTIONS) tests devops_lab notebooks
 
