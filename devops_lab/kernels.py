@@ -194,22 +194,24 @@ def weighted_servers(servers, count):
 
 
 @compiled
-def first_come_first_served(arrivals, services, queue_of, queues, places):
-    """When each request starts, and at which place: `queues` queues before `places` each.
+def first_come_first_served(arrivals, services, queue_of, queues, places, servers):
+    """How long each request waits, when it ends, and at which server: `queues` queues before
+    `places` each, all servers' places before a single one.
 
     A request starts when it has come and the place that is free first is free (Kiefer and
     Wolfowitz 1955). The places of a queue are a heap, the first to be free on top.
     """
-    free_at, place_at = np.zeros(queues * places), np.empty(queues * places, np.int32)
-    for queue in range(queues):
-        for place in range(places):
-            place_at[queue * places + place] = place
-    starts, taken = np.empty(len(arrivals)), np.empty(len(arrivals), np.int32)
+    free_at, server_at = np.zeros(queues * places), np.empty(queues * places, np.int64)
+    for place in range(queues * places):
+        server_at[place] = place // places if queues > 1 else place % servers
+    waits, ends = np.empty(len(arrivals)), np.empty(len(arrivals))
+    taken = np.empty(len(arrivals), np.int64)
     for request in range(len(arrivals)):
         top = queue_of[request] * places
-        starts[request] = max(arrivals[request], free_at[top])
-        taken[request] = place_at[top]
-        free = starts[request] + services[request]
+        start = max(arrivals[request], free_at[top])
+        free = start + services[request]
+        waits[request], ends[request] = start - arrivals[request], free
+        taken[request] = server_at[top]
         hole = 0
         while True:
             child = 2 * hole + 1
@@ -220,11 +222,11 @@ def first_come_first_served(arrivals, services, queue_of, queues, places):
             if free <= free_at[top + child]:
                 break
             free_at[top + hole] = free_at[top + child]
-            place_at[top + hole] = place_at[top + child]
+            server_at[top + hole] = server_at[top + child]
             hole = child
         free_at[top + hole] = free
-        place_at[top + hole] = taken[request]
-    return starts, taken
+        server_at[top + hole] = taken[request]
+    return waits, ends, taken
 
 
 # What the event loop works on. Records rather than an array a field: passing an array to a compiled

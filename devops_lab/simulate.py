@@ -117,8 +117,10 @@ def _by_recursion(scenario: Scenario, times: np.ndarray) -> "pd.DataFrame":
     if scenario.faults.slow_servers:
         services *= _slowness(scenario)[queue_of]
     queues, places = (1, servers * scenario.workers) if shared else (servers, scenario.workers)
-    starts, taken = kernels.first_come_first_served(times, services, queue_of, queues, places)
-    outcome = np.full(count, kernels.OK, np.int8)
+    waits, ends, server = kernels.first_come_first_served(
+        times, services, queue_of, queues, places, servers
+    )
+    outcome = np.full(count, kernels.OK)
     if scenario.faults.error_share:
         outcome[kernels.errors(scenario.seed, scenario.faults.error_share, count)] = kernels.FAILED
     return _table(
@@ -126,10 +128,10 @@ def _by_recursion(scenario: Scenario, times: np.ndarray) -> "pd.DataFrame":
         request=np.arange(count),
         attempt=np.ones(count, np.int64),
         intended_s=times,
-        end_s=starts + services,
+        end_s=ends,
         outcome=outcome,
-        server=taken % servers if shared else queue_of,
-        wait_s=starts - times,
+        server=server,
+        wait_s=waits,
         service_s=services,
     )
 

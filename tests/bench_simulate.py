@@ -1,0 +1,193 @@
+"""What a simulated request costs beside SimPy, Ciw and a C program. Run by `make bench`.
+
+All answer the same question in the same run and hand over a table with a row a request; the
+quickest of some rounds counts. `--smoke` simulates as little as shows that all of this still works.
+"""
+
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import ciw
+import pandas as pd
+import simpy
+
+from devops_lab.kernels import COMPILED
+from devops_lab.scenario import Scenario
+from devops_lab.simulate import simulate
+from devops_lab.tables import requests
+
+QUEUE = Scenario(arrival_rate_per_s=80, service_time_s=0.04, servers=4)
+TROUBLED = QUEUE.changed(
+    arrival_rate_per_s=40,
+    balancer="least_connections",
+    attempts=3,
+    backoff_s=0.05,
+    timeout_s=1.0,
+    error_share=0.02,
+    time_between_failures_s=60,
+    repair_time_s=1,
+)
+
+
+def main(smoke: bool) -> None:
+    count, peers_count, rounds = (1_000, 200, 1) if smoke else (1_000_000, 20_000, 7)
+    simulate(QUEUE, 10), simulate(TROUBLED, 10)  # compiled before the clock runs
+    print(f"simulated requests ({'compiled' if COMPILED else 'plain Python, no Numba'}):")
+    ours = nanoseconds(lambda: simulate(QUEUE, count), rounds)
+    both = nanoseconds(lambda: requests(simulate(QUEUE, count)), rounds)
+    in_simpy = nanoseconds(lambda: simpy_queue(QUEUE, peers_count), rounds)
+    in_ciw = nanoseconds(lambda: ciw_queue(QUEUE, peers_count), min(rounds, 2))
+    print(f"M/M/4 at 80 %: {ours:.0f} ns a request, {both:.0f} ns with the table of requests")
+    print(f"  SimPy takes {in_simpy / ours:.0f} x as long (with requests {in_simpy / both:.0f} x)")
+    print(f"  Ciw takes {in_ciw / ours:.0f} x as long (with requests {in_ciw / both:.0f} x)")
+    in_c = c_nanoseconds(QUEUE, count, rounds)
+    if in_c is None:
+        print("  no C compiler here: install gcc to compare with a C program")
+    else:
+        print(f"  a C program (gcc -O3) takes {in_c:.0f} ns: ours {ours / in_c:.1f} x as long")
+    troubled = nanoseconds(lambda: simulate(TROUBLED, count), rounds)
+    peer = nanoseconds(lambda: simpy_troubled(TROUBLED, peers_count), min(rounds, 3))
+    print(f"with a policy, crashes, time-outs and retries: {troubled:.0f} ns a try")
+    print(f"  SimPy takes {peer / troubled:.0f} x as long (budget 40 x)")
+
+
+def nanoseconds(run: Callable[[], pd.DataFrame], rounds: int) -> float:
+    """The time a row of the table takes, of the quickest round."""
+    times = []
+    for _round in range(rounds):
+        started = time.perf_counter()
+        rows = len(run())
+        times.append((time.perf_counter() - started) / rows)
+    return 1e9 * min(times)
+
+
+def c_nanoseconds(scenario: Scenario, count: int, rounds: int) -> float | None:
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "mm4"
+        source = Path(__file__).with_name("mm4.c")
+        subprocess.run([compiler, "-O3", "-o", program, source, "-lm"], check=True)
+        numbers = [count, scenario.servers, scenario.arrival_rate_per_s, scenario.service_time_s]
+        told = subprocess.check_output([program, *map(str, numbers), str(rounds)], text=True)
+    return float(told.split()[1])
+
+
+def simpy_queue(scenario: Scenario, count: int) -> pd.DataFrame:
+    """One queue before several workers."""
+    draw, env, rows = random.Random(1), simpy.Environment(), []
+    workers = simpy.Resource(env, scenario.servers)
+
+    def one(number: int):
+        came = env.now
+        with workers.request() as turn:
+            yield turn
+            began = env.now
+            yield env.timeout(draw.expovariate(1 / scenario.service_time_s))
+        rows.append((number, 1, came, came, env.now, env.now - came, "ok", 200, began - came))
+
+    def load():
+        for number in range(count):
+            yield env.timeout(draw.expovariate(scenario.arrival_rate_per_s))
+            env.process(one(number))
+
+    env.process(load())
+    env.run()
+    return pd.DataFrame(rows)
+
+
+def ciw_queue(scenario: Scenario, count: int) -> pd.DataFrame:
+    ciw.seed(1)
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Exponential(scenario.arrival_rate_per_s)],
+        service_distributions=[ciw.dists.Exponential(1 / scenario.service_time_s)],
+        number_of_servers=[scenario.servers],
+    )
+    run = ciw.Simulation(network)
+    run.simulate_until_max_customers(count, method="Finish")
+    return pd.DataFrame(run.get_all_records())
+
+
+class SimpyServer:
+    """A server of the troubled scenario: one worker, its queue, crashes and repairs."""
+
+    def __init__(self, env: simpy.Environment, draw: random.Random, scenario: Scenario):
+        self.env, self.draw, self.faults = env, draw, scenario.faults
+        self.worker = simpy.Resource(env, 1)
+        self.in_system, self.up, self.crash = 0, True, env.event()
+        env.process(self.live())
+
+    def live(self):
+        while True:
+            yield self.env.timeout(self.draw.expovariate(1 / self.faults.time_between_failures_s))
+            self.up = False
+            self.crash.succeed()
+            yield self.env.timeout(self.draw.expovariate(1 / self.faults.repair_time_s))
+            self.up, self.crash = True, self.env.event()
+
+    def work(self, service_s: float, done: simpy.Event):
+        """Serve one try, whether or not its client still waits."""
+        crash = self.crash
+        self.in_system += 1
+        with self.worker.request() as turn:
+            yield turn | crash
+            began = self.env.now
+            if not crash.triggered:
+                yield self.env.timeout(service_s) | crash
+        self.in_system -= 1
+        if not done.triggered:
+            done.succeed(("closed", began) if crash.triggered else ("answered", began))
+
+
+def simpy_troubled(scenario: Scenario, count: int) -> pd.DataFrame:
+    """The same model as the event loop's, written as one would in SimPy."""
+    draw, env, rows = random.Random(1), simpy.Environment(), []
+    servers = [SimpyServer(env, draw, scenario) for _number in range(scenario.servers)]
+    client, all_done = scenario.client, env.event()
+
+    def one_try(number: int, attempt: int):
+        came = env.now
+        up = [server for server in servers if server.up]
+        if not up:
+            return "refused"
+        server, done = min(up, key=lambda server: server.in_system), env.event()
+        env.process(server.work(draw.expovariate(1 / scenario.service_time_s), done))
+        yield done | env.timeout(client.timeout_s)
+        outcome, began = done.value if done.triggered else ("timed_out", came)
+        if not done.triggered:
+            done.succeed((outcome, came))
+        if outcome == "answered":
+            outcome = "failed" if draw.random() < scenario.faults.error_share else "ok"
+        rows.append((number, attempt, came, env.now, env.now - came, outcome, began - came))
+        return outcome
+
+    def one(number: int):
+        for attempt in range(1, client.attempts + 1):
+            outcome = yield from one_try(number, attempt)
+            if outcome == "ok":
+                break
+            yield env.timeout(client.backoff_s * 2 ** (attempt - 1))
+        ended.append(number)
+        if len(ended) == count:
+            all_done.succeed()
+
+    def load():
+        for number in range(count):
+            yield env.timeout(draw.expovariate(scenario.arrival_rate_per_s))
+            env.process(one(number))
+
+    ended: list[int] = []
+    env.process(load())
+    env.run(until=all_done)
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    main(smoke="--smoke" in sys.argv)
