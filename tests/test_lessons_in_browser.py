@@ -41,7 +41,7 @@ def problems(
         if "dashboard" in tags(cell):
             still = unmoved(notebook_page, shown, reacts_within_s)
             found += [f"{cell.id}: {problem}" for problem in still]
-    keep_screenshot(notebook_page, lesson.name)
+    keep_screenshots(notebook_page, lesson.name)
     for cell, shown in zip(lesson.cells, cells.all(), strict=True):
         if "raises-exception" not in tags(cell):
             found += [f"{cell.id}: red output: {text[:200]}" for text in red(shown)]
@@ -121,15 +121,26 @@ def changes(notebook_page: NotebookPage, dashboard: Locator, before: str, within
     return True
 
 
-def keep_screenshot(notebook_page: NotebookPage, name: str) -> None:
-    """The whole lesson on one picture."""
+def keep_screenshots(notebook_page: NotebookPage, name: str) -> None:
+    """The whole lesson, page by page from the top: `screenshots/NAME-1.png` and so on."""
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
+    for former in folder.glob(f"{name}-[0-9]*.png"):
+        former.unlink()
     page = notebook_page.page
-    height = page.locator(".jp-Notebook .jp-WindowedPanel-inner").evaluate("n => n.scrollHeight")
-    page.set_viewport_size({"width": 1400, "height": min(height + 200, 16_000)})
-    page.wait_for_timeout(200)
-    page.screenshot(path=folder / f"{name}.png")
+    page.set_viewport_size({"width": 1400, "height": 1600})
+    scrolled = page.locator(".jp-Notebook .jp-WindowedPanel-outer")
+    # JupyterLab lets one scroll past the last cell; nothing is there.
+    height, step = scrolled.evaluate(
+        """(pane) => {
+            const last = [...pane.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect();
+            return [last.bottom + pane.scrollTop, pane.clientHeight];
+        }"""
+    )
+    for number, top in enumerate(range(0, int(height), step), 1):
+        scrolled.evaluate("(pane, top) => pane.scrollTo({top, behavior: 'instant'})", top)
+        page.wait_for_timeout(100)
+        page.screenshot(path=folder / f"{name}-{number}.png")
 
 
 FIGURE = """
@@ -166,7 +177,7 @@ def test_a_lesson_whose_dashboard_follows_its_slider_has_no_problem(
         name="made_for_a_test",
     )
     assert problems(notebook_page, lesson) == []
-    assert (ROOT / "screenshots" / "made_for_a_test.png").stat().st_size > 10_000
+    assert (ROOT / "screenshots" / "made_for_a_test-1.png").stat().st_size > 10_000
 
 
 def test_a_lesson_is_told_each_problem_on_its_page(notebook_page: NotebookPage) -> None:
