@@ -8,8 +8,11 @@ folder `recipes`. A safe server answers none of them with the file.
 True
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from devops_lab.translation import _
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,6 +36,10 @@ CLIMBS = {
 }
 
 
+EXISTING = ("/", "/index.html")
+MISTYPED = ("/mneu.html", "/index.htm", "/cake-of-tomorrow.html")
+
+
 def climb(servers: Iterable["Server | FileServer"], secret: str) -> "DataFrame":
     """Every climb against every server: columns trick, server, status, and whether it leaked.
 
@@ -40,9 +47,37 @@ def climb(servers: Iterable["Server | FileServer"], secret: str) -> "DataFrame":
     """
     from pandas import DataFrame
 
-    rows = []
-    for server in servers:
-        for trick, path in CLIMBS.items():
-            answer = server.get(path)
-            rows.append((trick, server.name, answer.status, secret in answer.text))
+    rows = [
+        (trick, server.name, *_status_and_leak(server, path, secret))
+        for server in servers
+        for trick, path in CLIMBS.items()
+    ]
     return DataFrame(rows, columns=["trick", "server", "status", "leaked"])
+
+
+def busy_day(
+    server: "Server", *, existing: int, mistyped: int, climbs: int, secret: str
+) -> "DataFrame":
+    """So many real requests of each kind: columns wish, status, and whether the secret leaked."""
+    from pandas import DataFrame
+
+    wishes = {
+        _("pages that exist"): _first(existing, EXISTING),
+        _("mistyped paths"): _first(mistyped, MISTYPED),
+        _("climbs"): _first(climbs, CLIMBS.values()),
+    }
+    rows = [
+        (wish, *_status_and_leak(server, path, secret))
+        for wish, paths in wishes.items()
+        for path in paths
+    ]
+    return DataFrame(rows, columns=["wish", "status", "leaked"])
+
+
+def _first(count: int, paths: Iterable[str]) -> Iterable[str]:
+    return itertools.islice(itertools.cycle(paths), count)
+
+
+def _status_and_leak(server: "Server | FileServer", path: str, secret: str) -> tuple[int, bool]:
+    answer = server.get(path)
+    return answer.status, secret in answer.text

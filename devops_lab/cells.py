@@ -22,6 +22,13 @@ class StartedProgram(Protocol):
 
 # All that was started and has not been stopped, in the order of the starts.
 started: list[StartedProgram] = []
+_current: str | None = None
+
+
+def current() -> str | None:
+    """The cell that runs now, for a button in its output that starts something later on."""
+    follow()
+    return _current
 
 
 @functools.cache
@@ -35,9 +42,11 @@ def follow() -> None:
 
 
 def _begin(info: Any) -> None:
+    global _current
+    _current = _name(info)
     for program in started.copy():
         program.cell = program.cell or _NO_CELL
-        if program.cell == _name(info):
+        if program.cell == _current:
             program.stop()
 
 

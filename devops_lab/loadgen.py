@@ -8,6 +8,7 @@ The program that sends is `devops_lab.sender`, in a process of its own.
 
 import ipaddress
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,26 +43,26 @@ class Sender(Program):
             "service_times_s": None,
             "timeout_s": rules.number("timeout_s", timeout_s, above=0, at_most=600),
         }
-        self._kept_report = ""
+        self._rows: list[list[Any]] = []
+        self._read_bytes = 0
         super().__init__(name, [])
 
     def prepare(self) -> None:
+        self._rows, self._read_bytes = [], 0
         plan = self.folder / "plan.json"
         plan.write_text(json.dumps(self._plan))
         self.arguments = python_program("sender", str(plan), str(self._report_file))
 
     def stop(self) -> None:
         """End the load, and keep what it has measured."""
-        if self.pid:
-            self._kept_report = self._report()
+        self._read_report()
         super().stop()
 
     def attempts(self, since_s: float = 0.0) -> "DataFrame":
         """The attempts meant to start at `since_s` or later that have ended so far, in order of
         their intended starts."""
-        report = self._report() if self.pid else self._kept_report
-        rows = [json.loads(line) for line in report[: report.rfind("\n") + 1].splitlines()]
-        columns = list(zip(*sorted(row for row in rows if row[1] >= since_s), strict=True))
+        self._read_report()
+        columns = list(zip(*sorted(row for row in self._rows if row[1] >= since_s), strict=True))
         reported = dict(zip(REPORTED, columns or [()] * len(REPORTED), strict=True))
         spans = zip(reported["intended_s"], reported["end_s"], strict=True)
         worked_out = {
@@ -70,12 +71,20 @@ class Sender(Program):
         }
         return table(reported | worked_out, ATTEMPTS)
 
+    def _read_report(self) -> None:
+        """Take in what was written since the last time; an unfinished line waits for the next."""
+        if not self.pid or not self._report_file.exists():
+            return
+        with self._report_file.open("rb") as report:
+            report.seek(self._read_bytes)
+            new = report.read()
+        whole_lines = new[: new.rfind(b"\n") + 1]
+        self._read_bytes += len(whole_lines)
+        self._rows += map(json.loads, whole_lines.splitlines())
+
     @property
     def _report_file(self) -> Path:
         return self.folder / "attempts.jsonl"
-
-    def _report(self) -> str:
-        return self._report_file.read_text(encoding="utf-8") if self._report_file.exists() else ""
 
 
 class Load(Sender):
@@ -122,9 +131,9 @@ class Load(Sender):
         return attempts
 
     def _show_progress(self) -> None:
-        done = self._report().count("\n")
+        self._read_report()
         text = _("{done} of {total} requests have ended")
-        print(text.format(done=done, total=len(self.intended_s)), flush=True)
+        print(text.format(done=len(self._rows), total=len(self.intended_s)), flush=True)
 
 
 class LiveLoad(Sender):
@@ -154,8 +163,18 @@ class LiveLoad(Sender):
 
     def prepare(self) -> None:
         self._plan["rate_file"] = str(self._rate_file)
+        self._plan["begun_file"] = str(self._begun_file)
         self._write_rate()
         super().prepare()
+
+    def is_ready(self) -> bool:
+        """Whether the first request has its moment."""
+        return self._begun_file.exists() and bool(self._begun_file.read_text())
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the start of the run, on the clock of its attempts."""
+        return time.time() - float(self._begun_file.read_text())
 
     def set(self, *, rate_per_s: float) -> None:
         """Change the rate; the sender follows within a twentieth of a second."""
@@ -172,6 +191,10 @@ class LiveLoad(Sender):
     @property
     def _rate_file(self) -> Path:
         return self.folder / "rate"
+
+    @property
+    def _begun_file(self) -> Path:
+        return self.folder / "begun"
 
 
 def send_load(

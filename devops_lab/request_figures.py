@@ -39,6 +39,65 @@ def wait_and_service(runs: Mapping[str, DataFrame]) -> go.Figure:
     return figure
 
 
+def latest_requests(attempts: DataFrame, now_s: float, window_s: float) -> go.Figure:
+    """The requests that ended in the last `window_s` seconds, as bars at their ends, in ms.
+
+    Made for a run that goes on: what is `now_s`, in seconds since its start, is at the right edge.
+    """
+    latest = attempts[attempts["end_s"] > now_s - window_s]
+    answered = latest.dropna(subset="service_s")
+    given_up = latest[latest["service_s"].isna()]
+    parts = {
+        "service": (_("work on the request"), answered, answered["service_s"]),
+        "wait": (_("waiting"), answered, _wait_s(answered)),
+        "error": (_("no answer"), given_up, given_up["latency_s"]),
+    }
+    finding = _latest_in_words(answered, given_up)
+    figure = drawing(finding, finding, x=_("seconds ago"), y=_("latency (ms)"))
+    for part, (name, rows, seconds) in parts.items():
+        figure.add_bar(
+            x=(rows["end_s"] - now_s).to_numpy(),
+            y=milliseconds(seconds.to_numpy()),
+            name=name,
+            width=0.06,
+            marker={"color": COLOURS[part], "line_width": 0},
+        )
+    figure.update_layout(barmode="stack", xaxis_range=[-window_s, 0], showlegend=True)
+    figure.update_yaxes(range=[0, _round_above(milliseconds(latest["latency_s"].max()))])
+    return figure
+
+
+def _round_above(highest_ms: float) -> float:
+    """The end of the scale: a scale that moves with each request would hide the climb."""
+    return next((end for end in (200, 500, 1000, 2000, 5000) if highest_ms < end), 12_000)
+
+
+def not_running(figure: go.Figure, rate_per_s: float, work_ms: float, workers: int) -> go.Figure:
+    """The figure of a run that has ended, or not begun, with what the next one would be."""
+    text = ngettext(
+        "Start sends {rate:g} requests/s; each is {work:g} ms of work for {count} worker",
+        "Start sends {rate:g} requests/s; each is {work:g} ms of work for one of {count} workers",
+        workers,
+    ).format(rate=rate_per_s, work=work_ms, count=workers)
+    return figure.update_layout(title_text=text, meta={"summary": text})
+
+
+def _latest_in_words(answered: DataFrame, given_up: DataFrame) -> str:
+    if given_up.size:
+        text = ngettext(
+            "{count} request was given up without an answer",
+            "{count} requests were given up without an answer",
+            len(given_up),
+        )
+        return text.format(count=len(given_up))
+    if answered.empty:
+        return _("No answer yet")
+    text = _("The last customers waited {wait} for {work} of work")
+    return text.format(
+        wait=time_text(_last_wait_s(answered)), work=time_text(answered["service_s"].median())
+    )
+
+
 def _waiting_in_words(runs: Mapping[str, DataFrame]) -> str:
     waits_s = {name: _last_wait_s(attempts) for name, attempts in runs.items()}
     longest = max(waits_s, key=waits_s.__getitem__)

@@ -166,6 +166,7 @@ class Run:
         """Moments at a rate that may change at any time: what is left of a gap is stretched or
         shrunk, so that random arrivals stay random."""
         rate_file = Path(self._plan["rate_file"])
+        Path(self._plan["begun_file"]).write_text(str(time.time() - self._now_s()))
         draw = random.Random(self._plan["seed"])
         now_s = 0.0
         while True:

@@ -1,0 +1,203 @@
+"""Dashboards: controls, what they do, and a figure that follows; nothing is computed here.
+
+`Dashboard` is the ground that all of them stand on; below it are those of the lessons, one call
+each.
+"""
+
+import html
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import plotly.graph_objects as go
+
+from devops_lab import attacks, cells
+from devops_lab.live_figure import LiveFigure
+from devops_lab.loadgen import LiveLoad
+from devops_lab.request_figures import answers_by_wish, latest_requests, not_running
+from devops_lab.servers import Server
+from devops_lab.tables import ATTEMPTS, table
+from devops_lab.translation import _
+
+REFRESH_S = 0.5
+WINDOW_S = 10.0
+
+
+class AccessibleNames(anywidget.AnyWidget):
+    """Names the sliders of its dashboard by their labels, for those who hear the page."""
+
+    _esm = Path(__file__).with_name("accessible_names.js")
+
+
+class Dashboard(ipywidgets.VBox):
+    """Controls above a figure: each move draws it anew.
+
+    `draw` takes the controls' values by their names and returns a figure with its summary. What it
+    raises is shown under the figure, where a learner sees it, and the next move starts afresh.
+    """
+
+    def __init__(
+        self, draw: Callable[..., go.Figure], controls: Mapping[str, ipywidgets.Widget]
+    ) -> None:
+        self.controls = controls
+        self.live = LiveFigure()
+        self._draw = draw
+        # Moves and a run's own refresh come from different threads.
+        self._drawing = threading.RLock()
+        self._message = ipywidgets.HTML()
+        super().__init__([*controls.values(), self.live, self._message, AccessibleNames()])
+        self.add_class("devops-lab-dashboard")
+        for control in controls.values():
+            control.observe(lambda _change: self.redraw(), "value")
+        self.redraw()
+
+    @property
+    def message(self) -> str:
+        """What stands under the figure: nothing, or what went wrong."""
+        return html.unescape(self._message.value)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The controls' values by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def redraw(self) -> None:
+        """Draw the figure for the controls as they stand."""
+        with self._drawing:
+            self.guarded(lambda: self.live.show(self._draw(**self.values)))
+
+    def guarded(self, act: Callable[[], None]) -> None:
+        """Do it; an error becomes a message, since a callback's own errors are seen by nobody."""
+        try:
+            act()
+        except Exception as error:
+            text = _("This did not work: {error}").format(error=f"{type(error).__name__}: {error}")
+            self._message.value = f'<p role="alert">{html.escape(text)}</p>'
+        else:
+            self._message.value = ""
+
+
+def slider(
+    label: str, low: float, high: float, value: float, *, step: float = 1, follows: bool = True
+) -> ipywidgets.IntSlider | ipywidgets.FloatSlider:
+    """A slider with its unit in the label; one that does not follow acts when it is let go."""
+    whole = all(float(number).is_integer() for number in (low, high, value, step))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    return kind(
+        value,
+        min=low,
+        max=high,
+        step=step,
+        description=label,
+        continuous_update=follows,
+        style={"description_width": "16em"},
+        layout={"width": "min(42em, 98%)"},
+    )
+
+
+def menu(label: str, options: list[str]) -> ipywidgets.Dropdown:
+    """A menu to choose one of the options."""
+    return ipywidgets.Dropdown(
+        options=options,
+        description=label,
+        style={"description_width": "16em"},
+        layout={"width": "min(42em, 98%)"},
+    )
+
+
+class OneServerUnderLoad(Dashboard):
+    """A real server and a real load on it, both moved while they run."""
+
+    def __init__(self) -> None:
+        self._cell = cells.current()
+        self._server = Server(name="oven")
+        self._load: LiveLoad | None = None
+        self._attempts = table({name: [] for name in ATTEMPTS}, ATTEMPTS)
+        self._now_s = 0.0
+        self.button = ipywidgets.Button(button_style="primary")
+        self.button.on_click(lambda _button: self.guarded(self._start_or_stop))
+        super().__init__(
+            self._follow_controls,
+            {
+                "rate_per_s": slider(_("load (requests/s)"), 0, 60, 10),
+                "work_ms": slider(_("work on a request (ms)"), 10, 200, 50, step=10),
+                "workers": slider(_("workers"), 1, 4, 1),
+            },
+        )
+        self.children = (self.button, *self.children)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether load is being sent; it ends by itself after ten minutes."""
+        return self._load is not None and self._load.is_running
+
+    def _start_or_stop(self) -> None:
+        if self.is_running:
+            self._stop()
+        else:
+            self._start()
+        self.redraw()
+
+    def _start(self) -> None:
+        self._server.start()
+        rate_per_s = self.controls["rate_per_s"].value
+        self._load = LiveLoad(self._server.url + "work", rate_per_s, arrivals="constant").start()
+        # Started by a button, they belong to the cell that shows it: run again, it ends them.
+        self._server.cell = self._load.cell = self._cell
+        threading.Thread(target=self._keep_drawing, args=(self._load,), daemon=True).start()
+
+    def _stop(self) -> None:
+        load, self._load = self._load, None
+        load.stop()
+        self._server.stop()
+
+    def _keep_drawing(self, load: LiveLoad) -> None:
+        while load.is_running:
+            self.redraw()
+            time.sleep(REFRESH_S)
+        if self._load is load:
+            self._stop()
+            self.redraw()
+
+    def _follow_controls(self, rate_per_s: int, work_ms: int, workers: int) -> go.Figure:
+        self._server.set(service_time_s=work_ms / 1000, workers=workers)
+        is_running = self.is_running
+        self.button.description = _("Stop") if is_running else _("Start")
+        self.button.icon = "stop" if is_running else "play"
+        if is_running:
+            self._load.set(rate_per_s=rate_per_s)
+            self._now_s = self._load.now_s
+            self._attempts = self._load.attempts(since_s=self._now_s - 2 * WINDOW_S)
+        figure = latest_requests(self._attempts, self._now_s, WINDOW_S)
+        return figure if is_running else not_running(figure, rate_per_s, work_ms, workers)
+
+
+def one_server_under_load() -> Dashboard:
+    """A dashboard with a real server: load, work on a request and workers; lesson 00."""
+    return OneServerUnderLoad()
+
+
+def request_mix(servers: Mapping[str, Server], secret: str) -> Dashboard:
+    """A dashboard that sends real requests of three kinds to one of the servers; lesson 02.
+
+    The servers are started here. An answer with the `secret` text in it counts as a leak.
+    """
+    for server in servers.values():
+        server.start()
+
+    def send(server: str, **counts: int) -> go.Figure:
+        return answers_by_wish(attacks.busy_day(servers[server], secret=secret, **counts))
+
+    return Dashboard(
+        send,
+        {
+            "server": menu(_("server"), list(servers)),
+            "existing": slider(_("requests for pages that exist"), 0, 60, 40, follows=False),
+            "mistyped": slider(_("requests with a mistyped path"), 0, 60, 10, follows=False),
+            "climbs": slider(_("climbs"), 0, 60, 0, follows=False),
+        },
+    )
