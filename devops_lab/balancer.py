@@ -35,6 +35,9 @@ POLICIES = (
     "cookie",
 )
 
+# A server that has not answered a check by then is taken for dead, a frozen one for instance.
+CHECK_PATIENCE_S = 1.0
+
 
 class HasAddress(Protocol):
     """Anything with an address, such as a `Server` or another `Balancer`."""
@@ -222,9 +225,11 @@ class Balancing:
     def _health_checks(self) -> dict[str, Any]:
         checks: dict[str, Any] = {}
         if self.check_every_s:
-            interval = _nanoseconds(self.check_every_s)
-            # A server that is frozen would otherwise be waited for, for 5 s.
-            checks["active"] = {"uri": self.check_path, "interval": interval, "timeout": interval}
+            checks["active"] = {
+                "uri": self.check_path,
+                "interval": _nanoseconds(self.check_every_s),
+                "timeout": _nanoseconds(CHECK_PATIENCE_S),
+            }
         if self.avoid_failed_for_s:
             checks["passive"] = {"fail_duration": _nanoseconds(self.avoid_failed_for_s)}
         return checks

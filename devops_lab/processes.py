@@ -7,6 +7,9 @@ A `Program` is a `with` block, or is started in one cell and stopped in another:
 
 It is started by the reaper (`devops_lab.reaper`), a small child of the kernel that ends it when
 the kernel is gone. In a notebook, a cell that runs again first stops what it started before.
+
+Tested on Linux. Nothing here is of one system alone, but on Windows, where a program cannot be
+asked to end, it is ended by force at once.
 """
 
 import contextlib
@@ -27,15 +30,6 @@ from devops_lab.families import GRACE_S, Birth, family, is_alive, wait_until
 from devops_lab.reaper_link import ProgramError, ReaperLink, no_room, the_reaper
 from devops_lab.rules import number
 from devops_lab.translation import _
-
-__all__ = [
-    "Program",
-    "ProgramError",
-    "free_port",
-    "lifeline_environment",
-    "running",
-    "stop_all",
-]
 
 _numbers = itertools.count(1)
 
@@ -162,10 +156,14 @@ class Program:
         self._birth = tuple(answer["birth"])
 
     def _write_order(self) -> None:
-        environment = {**os.environ, **lifeline_environment(), **self.environment}
         # Programs that pip has installed are not on the PATH of every kernel.
-        path = [sysconfig.get_path("scripts"), environment.get("PATH", os.defpath)]
-        environment["PATH"] = os.pathsep.join(path)
+        path = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join(path),
+            **lifeline_environment(),
+            **self.environment,
+        }
         program = shutil.which(self.arguments[0], path=environment["PATH"])
         if program is None:
             text = _("{name} needs the program {program}, which is not there.")

@@ -42,9 +42,13 @@ class ReaperLink:
     """A reaper of our own, its private folder and the address of its lifeline."""
 
     def __init__(self) -> None:
-        # The folder that a learner works in may hold a json.py: keep it off the reaper's path.
+        # This very copy of the package, and nothing else of the folder that it lies in or that
+        # the learner works in: there may be a json.py.
         root = str(Path(__file__).parent.parent)
-        code = f"import sys; sys.path.append({root!r}); from devops_lab.reaper import main; main()"
+        code = (
+            f"import sys; sys.path.insert(0, {root!r}); import devops_lab; del sys.path[0]; "
+            "from devops_lab.reaper import main; main()"
+        )
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             bufsize=0,
@@ -59,7 +63,7 @@ class ReaperLink:
             self._process.stdin.close()
             raise
         if "home" not in hello:
-            self._process.wait()
+            self._process.communicate()
             raise no_room(hello.get("error", "the reaper did not start"))
         self.home, self.lifeline = Path(hello["home"]), hello["lifeline"]
         self._questions = itertools.count()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 import uuid
@@ -457,6 +458,17 @@ def test_a_frozen_program_is_still_there_and_can_be_stopped(marked: World) -> No
     assert marked.left() == []
 
 
+def test_programs_hear_signals_that_the_reaper_does_not(marked: World) -> None:
+    reaper = the_reaper()
+    os.kill(reaper._process.pid, signal.SIGTERM)
+    os.kill(reaper._process.pid, signal.SIGINT)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        with Program("sleeper", ["sleep", "60"]) as sleeper:
+            os.kill(sleeper.pid, getattr(signal, name))
+            assert wait_until(lambda: not running(), within_s=PATIENCE_S)
+    assert the_reaper() is reaper
+
+
 def test_a_program_that_ignores_the_polite_request_is_ended_by_force(marked: World) -> None:
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
     with python("deaf", deaf + "; time.sleep(60)") as program:
@@ -464,11 +476,16 @@ def test_a_program_that_ignores_the_polite_request_is_ended_by_force(marked: Wor
     assert marked.left() == []
 
 
-def test_a_polite_program_has_time_for_a_last_word(marked: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_polite_program_has_time_for_a_last_word(
+    marked: World, tmp_path: Path, frozen: bool
+) -> None:
     note = tmp_path / "note"
     polite = f"trap 'sleep 0.2; echo bye > {note}; exit' TERM; echo up; while :; do sleep 0.1; done"
     with Program("polite", ["sh", "-c", polite]) as program:
         assert wait_until(program.last_log_lines, within_s=PATIENCE_S)
+        if frozen:
+            program.freeze()
     assert note.read_text() == "bye\n"
 
 
@@ -520,17 +537,21 @@ def test_a_program_that_cannot_run_costs_the_others_nothing(marked: World, tmp_p
         assert running() == [sleeper]
 
 
-@pytest.mark.parametrize("name", ["PATH", "MENU"])
 def test_the_environment_is_the_kernels_with_the_programs_own(
-    marked: World, monkeypatch: pytest.MonkeyPatch, name: str
+    marked: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MENU", "rolls")
-    own = {"PATH": "/opt/own:/usr/bin:/bin"} if name == "PATH" else {}
-    printing = ["sh", "-c", f"echo ${name}; sleep 60"]
-    with Program("printer", printing, environment=own) as printer:
-        assert wait_until(printer.last_log_lines, within_s=PATIENCE_S)
-        expected = "/opt/own" if name == "PATH" else "rolls"
-        assert expected in printer.last_log_lines()[0]
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    def printed(**environment: str) -> str:
+        printing = ["sh", "-c", "echo $MENU $PATH; sleep 60"]
+        with Program("printer", printing, environment=environment) as printer:
+            assert wait_until(printer.last_log_lines, within_s=PATIENCE_S)
+            return printer.last_log_lines()[0]
+
+    # What pip has installed is found even where the kernel's PATH lacks its folder.
+    assert printed() == f"rolls {sysconfig.get_path('scripts')}:/usr/bin:/bin"
+    assert printed(MENU="rye", PATH="/bin:/usr/bin") == "rye /bin:/usr/bin"
 
 
 # The interrupt may come while a library has a file open.
