@@ -35,7 +35,7 @@ def problems(
     """What went wrong while the lesson was run and all its controls were moved."""
     notebook_page.open(lesson.notebook)
     notebook_page.run_all()
-    found = []
+    found = [f"{cell_id}: was not run" for cell_id in cells_not_run(notebook_page)]
     cells = notebook_page.page.locator(".jp-Notebook .jp-Cell")
     for cell, shown in zip(lesson.cells, cells.all(), strict=True):
         if "dashboard" in tags(cell):
@@ -47,6 +47,15 @@ def problems(
             found += [f"{cell.id}: red output: {text[:200]}" for text in red(shown)]
     found += [f"error on the page: {error}" for error in notebook_page.errors]
     return found + [f"a request to {address}" for address in notebook_page.foreign_requests]
+
+
+def cells_not_run(notebook_page: NotebookPage) -> list[str]:
+    return notebook_page.page.evaluate(
+        """() => jupyterapp.shell.currentWidget.content.widgets
+            .map((cell) => cell.model)
+            .filter((model) => model.type === 'code' && model.executionCount === null)
+            .map((model) => model.id)"""
+    )
 
 
 def red(shown: Locator) -> list[str]:
