@@ -136,6 +136,16 @@ def test_better_informed_balancers_make_requests_wait_less():
     assert sorted(mean_wait, key=mean_wait.get, reverse=True) == list(mean_wait)
 
 
+def test_two_choices_of_two_servers_are_all_there_is_to_know():
+    two = SHOP.changed(servers=2, arrival_rate_per_s=60, service_distribution="constant")
+    informed, all_known = (
+        simulate(two.changed(balancer=balancer), 20_000)
+        for balancer in ("power_of_two", "least_connections")
+    )
+    # Who is chosen among equals differs, what that does to the waits does not.
+    assert informed.wait_s.mean() == pytest.approx(all_known.wait_s.mean(), rel=0.02)
+
+
 def test_the_shortest_queue_of_long_ago_is_worse_than_no_knowledge():
     base = SHOP.changed(servers=8, arrival_rate_per_s=200)
     stale = base.changed(balancer="stale_shortest_queue", information_age_s=1.0)
@@ -206,11 +216,10 @@ def test_work_is_conserved_and_no_worker_does_two_things_at_once(scenario):
     starts = served.intended_s + served.wait_s
     for server in served.server.unique():
         mine = served.server == server
-        moments = np.concatenate([starts[mine], served.end_s[mine]])
-        steps = np.repeat([1, -1], mine.sum())
-        # At the same moment the one leaves before the other begins.
-        order = np.lexsort((steps, moments.round(12)))
-        assert np.cumsum(steps[order]).max() <= scenario.workers
+        # One begins when another ends; rounding must not make them overlap.
+        moments = np.concatenate([starts[mine] + 1e-9, served.end_s[mine]])
+        steps = np.repeat([1, -1], mine.sum())[np.argsort(moments)]
+        assert np.cumsum(steps).max() <= scenario.workers
     if scenario.balancer == "shared_queue" and scenario.queue_limit is None:
         waiting = served[served.wait_s > 1e-9]
         for start, arrival in zip(starts[waiting.index], waiting.intended_s, strict=True):
@@ -314,6 +323,20 @@ def test_retries_hide_errors_and_cost_work():
     table = simulate(scenario, 50_000)
     assert (requests(table).outcome != "ok").mean() == pytest.approx(0.2**3, rel=0.2)
     assert len(table) / 50_000 == pytest.approx(1 + 0.2 + 0.04, rel=0.02)
+
+
+def test_the_pause_before_a_retry_doubles_or_is_a_random_share_of_that():
+    failing = SHOP.changed(arrival_rate_per_s=1, error_share=1.0, attempts=4, backoff_s=0.1)
+    for jitter in (False, True):
+        table = simulate(failing.changed(jitter=jitter), 500).sort_values(["request", "attempt"])
+        pauses = (table.intended_s - table.end_s.shift())[table.attempt > 1]
+        longest = 0.1 * 2.0 ** (table.attempt[table.attempt > 1] - 2)
+        shares = (pauses / longest).to_numpy()
+        if jitter:
+            assert 0 <= shares.min() < 0.05 < 0.95 < shares.max() <= 1
+            assert shares.mean() == pytest.approx(0.5, abs=0.05)
+        else:
+            assert shares == pytest.approx(1)
 
 
 def test_what_a_client_gave_up_is_still_worked_on():
