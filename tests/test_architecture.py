@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "figures": "",
     "request_figures": "figures",
     "live_figure": "figures",
+    "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
     "no_delay": "",
     # exercises and progress
     "cards": "",
