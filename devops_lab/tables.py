@@ -74,8 +74,9 @@ def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
     """
     import pandas as pd
 
-    made = pd.DataFrame({name: columns[name] for name in schema})
-    return made.astype({name: column.dtype for name, column in schema.items()})
+    made = pd.DataFrame({name: columns[name] for name in schema}, copy=False)
+    wrong = {name: kind.dtype for name, kind in schema.items() if made.dtypes[name] != kind.dtype}
+    return made.astype(wrong) if wrong else made
 
 
 def from_json_lines(text: str, schema: Schema) -> "DataFrame":
@@ -87,17 +88,27 @@ def from_json_lines(text: str, schema: Schema) -> "DataFrame":
 
 def requests(attempts: "DataFrame") -> "DataFrame":
     """One row a request, made of its attempts: the latency counts from the first intended start."""
-    ordered = attempts.sort_values(["request", "attempt"], kind="stable")
-    first = ordered.drop_duplicates("request", keep="first").set_index("request")
-    last = ordered.drop_duplicates("request", keep="last").set_index("request")
+    import numpy as np
+
+    number = attempts["request"].to_numpy()
+    if (np.diff(number) <= 0).any():
+        attempts = attempts.take(np.lexsort((attempts["attempt"], number)))
+        number = attempts["request"].to_numpy()
+    is_last = np.append(number[1:] != number[:-1], [True] * (len(number) > 0))
+    last = np.flatnonzero(is_last)
+    tries = np.diff(last, prepend=-1)
+    first, end = attempts, attempts
+    if len(last) < len(number):
+        first, end = attempts.take(last - tries + 1), attempts.take(last)
+    arrival_s, end_s = first["intended_s"].to_numpy(), end["end_s"].to_numpy()
     columns = {
-        "request": first.index,
-        "arrival_s": first["intended_s"].to_numpy(),
-        "end_s": last["end_s"].to_numpy(),
-        "latency_s": (last["end_s"] - first["intended_s"]).to_numpy(),
-        "lateness_s": (first["start_s"] - first["intended_s"]).to_numpy(),
-        "attempts": ordered.groupby("request").size().to_numpy(),
-        **{name: last[name].array for name in ("outcome", "server", "wait_s", "service_s")},
+        "request": number[last],
+        "arrival_s": arrival_s,
+        "end_s": end_s,
+        "latency_s": end_s - arrival_s,
+        "lateness_s": first["start_s"].to_numpy() - arrival_s,
+        "attempts": tries,
+        **{name: end[name].array for name in ("outcome", "server", "wait_s", "service_s")},
     }
     return table(columns, REQUESTS)
 
