@@ -3,11 +3,13 @@
 import argparse
 import os
 import secrets
+import signal
 import sys
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devops_lab import __version__, machine
 from devops_lab.course import (
@@ -19,6 +21,9 @@ from devops_lab.course import (
     reset_lesson,
 )
 from devops_lab.translation import _
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
 
 QUIET_JUPYTER = Path(__file__).parent / "quiet_jupyter"
 
@@ -126,12 +131,20 @@ def _open(folder: Path, number: str, port: int, browser: bool) -> None:
     address = f"{server.connection_url}{_page(lesson)}?token={token}"
     # The server listens only once its loop runs; the address is printed when it answers.
     server.io_loop.add_callback(_print_address, address)
+    signal.signal(signal.SIGINT, lambda *_interrupt: _end(server))
     server.start()
 
 
 def _print_address(address: str) -> None:
     print(_("The course is at {address}").format(address=address))
     print(_("Leave this window open; Ctrl-C ends the course and all its servers."), flush=True)
+
+
+def _end(server: "ServerApp") -> None:
+    """Ends the kernels too, and at once: Jupyter would ask whether that is meant, or not do it."""
+    print(_("Ending the course and all its servers."), flush=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    server.stop(from_signal=True)
 
 
 def _page(lesson: Path) -> str:
@@ -151,7 +164,6 @@ def _jupyter_options(folder: Path, lesson: Path, port: int, token: str, browser:
         "IdentityProvider.token": token,
         # In a container the learner is often root.
         "ServerApp.allow_root": True,
-        "ServerApp.answer_yes": True,
         "Application.log_level": "ERROR",
     }
     return [f"--{name}={value}" for name, value in settings.items()]
