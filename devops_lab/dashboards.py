@@ -5,9 +5,12 @@ each.
 """
 
 import html
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import anywidget
 import ipywidgets
 import plotly.graph_objects as go
 
-from devops_lab import attacks, cells
+from devops_lab import attacks, cells, rules
 from devops_lab.live_figure import LiveFigure
 from devops_lab.loadgen import LiveLoad
 from devops_lab.request_figures import answers_by_wish, latest_requests, not_running
@@ -23,6 +26,8 @@ from devops_lab.servers import Server
 from devops_lab.tables import ATTEMPTS, table
 from devops_lab.translation import _
 
+SLOW_MOVE_S = 0.1
+MOST_SETTINGS_AHEAD = 1_000
 REFRESH_S = 0.5
 WINDOW_S = 10.0
 
@@ -38,27 +43,35 @@ class Dashboard(ipywidgets.VBox):
 
     `draw` takes the controls' values by their names and returns a figure with its summary. What it
     raises is shown under the figure, where a learner sees it, and the next move starts afresh.
+    Where two moves in a row take long, the sliders wait until they are let go.
+
+    With `ahead`, every setting is drawn at once and sent to the browser, which then needs no
+    kernel to follow: for a `draw` without side effects and at most 1,000 settings.
     """
 
     def __init__(
-        self, draw: Callable[..., go.Figure], controls: Mapping[str, ipywidgets.Widget]
+        self,
+        draw: Callable[..., go.Figure],
+        controls: Mapping[str, ipywidgets.Widget],
+        *,
+        ahead: bool = False,
     ) -> None:
         self.controls = controls
         self.live = LiveFigure()
+        self.message = ""
         self._draw = draw
         # Moves and a run's own refresh come from different threads.
         self._drawing = threading.RLock()
-        self._message = ipywidgets.HTML()
-        super().__init__([*controls.values(), self.live, self._message, AccessibleNames()])
+        self._last_moves_s: deque[float] = deque([0.0, 0.0], maxlen=2)
+        self._message_box = ipywidgets.HTML()
+        super().__init__([*controls.values(), self.live, self._message_box, AccessibleNames()])
         self.add_class("devops-lab-dashboard")
-        for control in controls.values():
-            control.observe(lambda _change: self.redraw(), "value")
-        self.redraw()
-
-    @property
-    def message(self) -> str:
-        """What stands under the figure: nothing, or what went wrong."""
-        return html.unescape(self._message.value)
+        if ahead:
+            self._draw_ahead()
+        else:
+            for control in controls.values():
+                control.observe(self._moved, "value")
+            self.redraw()
 
     @property
     def values(self) -> dict[str, Any]:
@@ -76,9 +89,51 @@ class Dashboard(ipywidgets.VBox):
             act()
         except Exception as error:
             text = _("This did not work: {error}").format(error=f"{type(error).__name__}: {error}")
-            self._message.value = f'<p role="alert">{html.escape(text)}</p>'
+            self._say(text, role="alert")
         else:
-            self._message.value = ""
+            self._say("")
+
+    def _say(self, text: str, *, role: str = "status") -> None:
+        """Put a sentence under the figure: what goes on, or what went wrong."""
+        self.message = text
+        self._message_box.value = f'<p role="{role}">{html.escape(text)}</p>' if text else ""
+
+    def _moved(self, _change: object) -> None:
+        if is_slow := min(self._last_moves_s) > SLOW_MOVE_S:
+            self._say(_("One moment …"))
+        started_s = time.perf_counter()
+        self.redraw()
+        self._last_moves_s.append(time.perf_counter() - started_s)
+        for control in self.controls.values():
+            if is_slow and control.has_trait("continuous_update"):
+                control.continuous_update = False
+
+    def _draw_ahead(self) -> None:
+        choices = [every_value(control) for control in self.controls.values()]
+        rules.whole(
+            "settings",
+            math.prod(len(values) for values in choices),
+            at_most=MOST_SETTINGS_AHEAD,
+            remedy=_("Give the sliders larger steps, or leave out ahead=True."),
+        )
+        settings = [dict(zip(self.controls, each, strict=True)) for each in product(*choices)]
+        self.live.show_ahead(
+            [self._draw(**setting) for setting in settings], [*self.controls.values()]
+        )
+
+
+def every_value(control: ipywidgets.Widget) -> list[Any]:
+    """All the values a control can take, in its own order.
+
+    >>> every_value(slider("load (requests/s)", 10, 40, 10, step=15))
+    [10, 25, 40]
+    """
+    if control.has_trait("options"):
+        return list(control.options)
+    if control.has_trait("step"):
+        steps = round((control.max - control.min) / control.step)
+        return [control.min + number * control.step for number in range(steps + 1)]
+    return [False, True]
 
 
 def slider(

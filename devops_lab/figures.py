@@ -49,7 +49,7 @@ def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Templ
         "ticklen": 5,
         "zeroline": False,
         "automargin": True,
-        "title": {"standoff": 12},
+        "title": {"standoff": 12, "font": {"size": 14}},
     }
     return go.layout.Template(
         layout={
@@ -155,7 +155,7 @@ def add_prediction(
 ) -> None:
     """Draw the learner's own number into the figure: a dotted line across it, with its label."""
     look = {"line": {"color": COLOURS["prediction"], "width": 3, "dash": "dot"}}
-    look["annotation"] = {"text": label, "font": {"color": COLOURS["prediction"]}}
+    look["annotation"] = {"text": label}
     if y is not None:
         figure.add_hline(y, annotation_position="top left", **look)
     if x is not None:

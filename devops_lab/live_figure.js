@@ -115,13 +115,15 @@ async function render({ model, el }) {
   let alive = true;
   let painting = false;
   let stale = false;
+  let drawnWidth = 0;
   let plotly;
   let controls = [];
 
   // Newest wins: what arrives during a paint waits for the next frame, and only the last of it.
   async function paint() {
     stale = true;
-    if (painting || !plotly) return;
+    // A figure in a hidden tab has no width, and is drawn when it gets one.
+    if (painting || !plotly || !box.clientWidth) return;
     painting = true;
     while (stale && alive) {
       stale = false;
@@ -137,6 +139,7 @@ async function render({ model, el }) {
     const now = picture(model, controls);
     const layout = filled(now.arrangement, now.arrays);
     layout.template = model.get("templates")[isDark() ? "dark" : "light"];
+    layout.width ??= drawnWidth = box.clientWidth;
     summary.textContent = now.summary;
     box.setAttribute("aria-label", plain(layout.title?.text) || now.summary);
     await plotly.react(box, filled(now.traces, now.arrays), layout, model.get("config"));
@@ -144,6 +147,8 @@ async function render({ model, el }) {
 
   const theme = new MutationObserver(paint);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
+  const width = new ResizeObserver(() => box.clientWidth !== drawnWidth && paint());
+  width.observe(el);
   model.on("change", paint);
 
   const stopAsking = keepAsking(model);
@@ -165,6 +170,7 @@ async function render({ model, el }) {
     alive = false;
     stopAsking();
     theme.disconnect();
+    width.disconnect();
     for (const control of controls) control.off("change:value change:index", paint);
     plotly?.purge(box);
   };

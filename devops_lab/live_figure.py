@@ -38,7 +38,7 @@ class LiveFigure(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_suffix(".js")
-    _css = ".devops-lab-summary { margin: 0 0 0.5em; color: var(--jp-ui-font-color1, inherit); }"
+    _css = Path(__file__).with_suffix(".css")
 
     traces = traitlets.List().tag(sync=True)
     # plotly's layout; a widget's `layout` is the size of its box
