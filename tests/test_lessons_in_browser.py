@@ -34,7 +34,7 @@ def problems(
 ) -> list[str]:
     """What went wrong while the lesson was run and all its controls were moved."""
     notebook_page.open(lesson.notebook)
-    notebook_page.run_all()
+    run_to_the_end(notebook_page)
     found = [f"{cell_id}: was not run" for cell_id in cells_not_run(notebook_page)]
     cells = notebook_page.page.locator(".jp-Notebook .jp-Cell")
     for cell, shown in zip(lesson.cells, cells.all(), strict=True):
@@ -47,6 +47,17 @@ def problems(
             found += [f"{cell.id}: red output: {text[:200]}" for text in red(shown)]
     found += [f"error on the page: {error}" for error in notebook_page.errors]
     return found + [f"a request to {address}" for address in notebook_page.foreign_requests]
+
+
+def run_to_the_end(notebook_page: NotebookPage) -> None:
+    """Run every cell, those after one that fails on purpose too: for them JupyterLab does not
+    wait, so the kernel is asked for one thing more, which it does last."""
+    notebook_page.run_all()
+    notebook_page.page.evaluate(
+        """() => jupyterapp.shell.currentWidget.sessionContext.session.kernel
+            .requestExecute({code: '', silent: true}).done.then(() => null)"""
+    )
+    notebook_page.wait_until_idle()
 
 
 def cells_not_run(notebook_page: NotebookPage) -> list[str]:
