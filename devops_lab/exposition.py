@@ -12,7 +12,15 @@ EDGES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Histogram:
-    """Counts values by size. Where the edges are decides what can be read from it later."""
+    """Counts values by size. Where the edges are decides what can be read from it later.
+
+    >>> histogram = Histogram("size_bytes", "Size.", edges=(10, 20))
+    >>> for value in (10, 11, 99):
+    ...     histogram.observe(value)
+    >>> list(histogram.lines())[2:5]
+    ['size_bytes_bucket{le="10"} 1', 'size_bytes_bucket{le="20"} 2', \
+'size_bytes_bucket{le="+Inf"} 3']
+    """
 
     def __init__(self, name: str, meaning: str, edges: Sequence[float] = EDGES_S) -> None:
         self.name, self.meaning, self.edges = name, meaning, edges

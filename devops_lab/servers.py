@@ -199,13 +199,22 @@ class Server(Program):
 
 
 def python_program(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of this package.
+    """The command that runs a module of this package, this very copy of it.
 
-    The learner's folder may hold a `json.py`, so it and the package come last on the path.
+    The learner's folder may hold a `json.py`, so it comes last on the path; it is there at all for
+    the modules that a learner's function may use.
     """
-    places = [str(Path(__file__).parent.parent), str(Path.cwd())]
-    code = f"import sys; sys.path += {places!r}; from devops_lab.{module} import main; main()"
-    return [sys.executable, "-P", "-u", "-c", code, *arguments]
+    package = Path(__file__).parent
+    lines = [
+        "import sys",
+        f"sys.path.insert(0, {str(package.parent)!r})",
+        f"import {package.name}",
+        "del sys.path[0]",
+        f"sys.path.append({str(Path.cwd())!r})",
+        f"from {package.name}.{module} import main",
+        "main()",
+    ]
+    return [sys.executable, "-P", "-u", "-c", "; ".join(lines), *arguments]
 
 
 def _folder(site: str | Path | None) -> Path:

@@ -75,7 +75,9 @@ def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
     import pandas as pd
 
     made = pd.DataFrame({name: columns[name] for name in schema}, copy=False)
-    wrong = {name: kind.dtype for name, kind in schema.items() if made.dtypes[name] != kind.dtype}
+    wanted = {name: pd.api.types.pandas_dtype(kind.dtype) for name, kind in schema.items()}
+    # Compared as types: by its name, "string" is equal to a text type that is another.
+    wrong = {name: dtype for name, dtype in wanted.items() if made.dtypes[name] != dtype}
     return made.astype(wrong) if wrong else made
 
 
