@@ -242,3 +242,53 @@ def _counts_in_words(counts: DataFrame) -> str:
         )
         for wish, row in counts.iterrows()
     )
+
+
+def asked_and_answered(attempts: DataFrame, predicted_per_s: float | None = None) -> go.Figure:
+    """Requests asked so far and answered so far, over the run's time: the gap is the queue.
+
+    `predicted_per_s`, the rate of answers a learner predicted, is drawn as a dotted line.
+    """
+    asked_s = attempts["intended_s"].sort_values().to_numpy()
+    answered_s = attempts["end_s"].sort_values().to_numpy()
+    so_far = list(range(1, len(attempts) + 1))
+    asked_per_s, answered_per_s = _rate_per_s(asked_s), _rate_per_s(answered_s)
+    waiting = sum(answered_s > asked_s[-1])
+    finding = _(
+        "Asked {asked:.0f} times a second it answers {answered:.0f} times; the gap is the queue"
+    )
+    summary = _(
+        "{asked:.0f} requests/s are asked for, {answered:.0f} are answered. When the last one is "
+        "asked, {waiting} are waiting for their answers."
+    )
+    figure = drawing(
+        finding.format(asked=asked_per_s, answered=answered_per_s),
+        summary.format(asked=asked_per_s, answered=answered_per_s, waiting=waiting),
+        x=_("time since the run's start (s)"),
+        y=_("requests so far"),
+    )
+    line = {"mode": "lines", "line_shape": "hv"}
+    figure.add_scatter(x=asked_s, y=so_far, name=_("asked"), line_color=COLOURS["wait"], **line)
+    figure.add_scatter(
+        x=answered_s,
+        y=so_far,
+        name=_("answered"),
+        line_color=COLOURS["service"],
+        fill="tonextx",
+        fillcolor="rgba(230, 159, 0, 0.2)",
+        **line,
+    )
+    if predicted_per_s is not None:
+        end_s = min(answered_s[-1], len(attempts) / max(predicted_per_s, 1e-9))
+        figure.add_scatter(
+            x=[0, end_s],
+            y=[0, predicted_per_s * end_s],
+            name=_("answered, as you predicted"),
+            mode="lines",
+            line={"color": COLOURS["prediction"], "width": 3, "dash": "dot"},
+        )
+    return figure
+
+
+def _rate_per_s(moments_s: Series) -> float:
+    return (len(moments_s) - 1) / (moments_s[-1] - moments_s[0])
