@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -136,21 +137,28 @@ def every_value(control: ipywidgets.Widget) -> list[Any]:
     return [False, True]
 
 
+_LOOK = {"style": {"description_width": "16em"}, "layout": {"width": "min(42em, 98%)"}}
+
+
 def slider(
     label: str, low: float, high: float, value: float, *, step: float = 1, follows: bool = True
 ) -> ipywidgets.IntSlider | ipywidgets.FloatSlider:
     """A slider with its unit in the label; one that does not follow acts when it is let go."""
     whole = all(float(number).is_integer() for number in (low, high, value, step))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    # As many digits as it takes to tell one step from the next.
+    decimals = (
+        0 if whole else max(-Decimal(str(number)).as_tuple().exponent for number in (low, step))
+    )
     return kind(
         value,
         min=low,
         max=high,
         step=step,
         description=label,
+        readout_format=f".{decimals}f",
         continuous_update=follows,
-        style={"description_width": "16em"},
-        layout={"width": "min(42em, 98%)"},
+        **_LOOK,
     )
 
 
@@ -159,8 +167,7 @@ def menu(label: str, options: list[str]) -> ipywidgets.Dropdown:
     return ipywidgets.Dropdown(
         options=options,
         description=label,
-        style={"description_width": "16em"},
-        layout={"width": "min(42em, 98%)"},
+        **_LOOK,
     )
 
 

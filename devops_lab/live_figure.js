@@ -115,15 +115,16 @@ async function render({ model, el }) {
   let alive = true;
   let painting = false;
   let stale = false;
-  let drawnWidth = 0;
+  let width = 0;
   let plotly;
   let controls = [];
 
   // Newest wins: what arrives during a paint waits for the next frame, and only the last of it.
   async function paint() {
     stale = true;
-    // A figure in a hidden tab has no width, and is drawn when it gets one.
-    if (painting || !plotly || !box.clientWidth) return;
+    // What is hidden has no width: a figure keeps the one it had, or waits for its first.
+    width = box.clientWidth || width;
+    if (painting || !plotly || !width) return;
     painting = true;
     while (stale && alive) {
       stale = false;
@@ -139,7 +140,7 @@ async function render({ model, el }) {
     const now = picture(model, controls);
     const layout = filled(now.arrangement, now.arrays);
     layout.template = model.get("templates")[isDark() ? "dark" : "light"];
-    layout.width ??= drawnWidth = box.clientWidth;
+    layout.width ??= width;
     summary.textContent = now.summary;
     box.setAttribute("aria-label", plain(layout.title?.text) || now.summary);
     await plotly.react(box, filled(now.traces, now.arrays), layout, model.get("config"));
@@ -147,8 +148,10 @@ async function render({ model, el }) {
 
   const theme = new MutationObserver(paint);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
-  const width = new ResizeObserver(() => box.clientWidth !== drawnWidth && paint());
-  width.observe(el);
+  const size = new ResizeObserver(() => {
+    if (box.clientWidth && box.clientWidth !== width) requestAnimationFrame(paint);
+  });
+  size.observe(el);
   model.on("change", paint);
 
   const stopAsking = keepAsking(model);
@@ -170,7 +173,7 @@ async function render({ model, el }) {
     alive = false;
     stopAsking();
     theme.disconnect();
-    width.disconnect();
+    size.disconnect();
     for (const control of controls) control.off("change:value change:index", paint);
     plotly?.purge(box);
   };
