@@ -1,12 +1,13 @@
 """The bakery's servers, asked over real connections."""
 
 import asyncio
+import contextlib
 import html
 import json
 import linecache
 import random
 import re
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,11 +27,11 @@ from required import require
 from traversals import absolutes, climbs
 
 from devops_lab import http1, paths
+from devops_lab.client import ask
 from devops_lab.course import data_folder
 from devops_lab.http1 import Refusal, RequestReader
 from devops_lab.processes import ProgramError, free_port, running
 from devops_lab.route_function import as_reply
-from devops_lab.serve import TOKEN_VARIABLE
 from devops_lab.servers import Server, python_program
 from devops_lab.service import Draws, Settings, Workers
 from devops_lab.shop import MENU
@@ -135,9 +136,9 @@ def test_what_the_browser_has_already_is_not_sent_again(bakery: Server) -> None:
 
 
 def test_only_reading_is_possible(bakery: Server) -> None:
-    head = bakery.get("/menu.html", method="HEAD")
-    assert (head.status, head.body) == (200, b"")
-    assert int(head.headers["Content-Length"]) == (SITE / "menu.html").stat().st_size
+    head = say(bakery, b"HEAD /menu.html HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b"Content-Length: %d\r\n" % (SITE / "menu.html").stat().st_size in head
+    assert head.endswith(b"\r\n\r\n")
     answer = bakery.get("/menu.html", method="DELETE")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
@@ -485,12 +486,13 @@ def test_the_log_has_a_row_for_each_request_and_keeps_its_id() -> None:
         server.get("/gone", headers={"X-Request-Id": "order-17"})
         server.get("/", headers={"X-Request-Id": "not an id"})
         server.get("/\0")
+        server.get("/work", headers={"X-Service-Time": "soon"})
         for path in ("/healthz", "/readyz", "/metrics"):
             server.get(path)
         log = server.log()
-    assert log["path"].tolist() == ["/menu.html", "/gone", "/", ""]
-    assert log["status"].tolist() == [200, 404, 200, 400]
-    assert log["method"].tolist() == ["GET", "GET", "GET", "-"]
+    assert log["path"].tolist() == ["/menu.html", "/gone", "/", "", "/work"]
+    assert log["status"].tolist() == [200, 404, 200, 400, 400]
+    assert log["method"].tolist() == ["GET", "GET", "GET", "-", "GET"]
     assert log["request_id"].tolist()[:2] == [made, "order-17"]
     assert log["request_id"][2] != "not an id"
     assert log["request_id"].is_unique
@@ -549,8 +551,6 @@ def test_the_metrics_are_what_prometheus_reads_and_agree_with_the_log() -> None:
 
 
 def test_promtool_has_no_complaint_about_the_metrics(bakery: Server) -> None:
-    import shutil
-
     promtool = shutil.which("promtool")
     require(promtool, "promtool", "sudo apt-get install prometheus")
     bakery.get("/")
@@ -685,15 +685,24 @@ def test_a_wrong_answer_is_told_apart(answer: object, message: str) -> None:
 # ---- on its own ----
 
 
-def test_the_server_runs_without_a_notebook_and_ends_politely() -> None:
+@contextlib.contextmanager
+def on_its_own(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
-    command = python_program("serve", "--port", str(port), "--service-time-s", "0.3")
+    command = python_program("serve", "--port", str(port), *flags)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PATH": ""}) as process:
-        assert process.stdout.readline() == f"listening on http://127.0.0.1:{port}\n"
+        try:
+            assert process.stdout.readline() == f"listening on http://127.0.0.1:{port}\n"
+            yield process, port
+        finally:
+            process.terminate()
+
+
+def test_the_server_runs_without_a_notebook_and_ends_politely() -> None:
+    with on_its_own("--service-time-s", "0.3") as (process, port):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(b"GET /work HTTP/1.1\r\nHost: a\r\n\r\n")
-            time.sleep(0.05)
-            process.send_signal(signal.SIGTERM)
+            wait_until(lambda: "http_requests_in_flight 1" in ask(port, "/metrics").text)
+            process.terminate()
             assert connection.recv(12) == b"HTTP/1.1 200"
         (line,) = process.stdout.read().splitlines()
     assert process.returncode == 0
@@ -701,20 +710,10 @@ def test_the_server_runs_without_a_notebook_and_ends_politely() -> None:
 
 
 def test_without_a_token_nobody_changes_settings() -> None:
-    port = free_port()
-    command = python_program("serve", "--port", str(port))
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={"PATH": "", TOKEN_VARIABLE: ""}
-    ) as process:
-        process.stdout.readline()
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(
-                b"POST /-/settings HTTP/1.1\r\nHost: a\r\nX-Control-Token:\r\n"
-                b"Content-Length: 2\r\n\r\n{}"
-            )
-            assert connection.recv(12) == b"HTTP/1.1 403"
-        process.terminate()
-        process.communicate()
+    with on_its_own() as (_process, port):
+        for headers in ({}, {"X-Control-Token": ""}):
+            answer = ask(port, "/-/settings", method="POST", headers=headers, body="{}")
+            assert answer.status == 403
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
