@@ -2,16 +2,12 @@
 
 import argparse
 import os
-import secrets
-import signal
 import sys
-import webbrowser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from devops_lab import __version__, machine
+from devops_lab import __version__, launcher, machine
 from devops_lab.course import (
     LESSONS,
     CourseError,
@@ -21,11 +17,6 @@ from devops_lab.course import (
     reset_lesson,
 )
 from devops_lab.translation import _
-
-if TYPE_CHECKING:
-    from jupyter_server.serverapp import ServerApp
-
-QUIET_JUPYTER = Path(__file__).parent / "quiet_jupyter"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,60 +109,4 @@ def _open(folder: Path, number: str, port: int, browser: bool) -> None:
     if "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
         print(_("JupyterLab is open here already; open in it: {file}").format(file=lesson))
         return
-
-    # Quiet settings come by this path for this one server; the learner's other work keeps its own.
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
-        filter(None, [str(QUIET_JUPYTER), os.environ.get("JUPYTER_CONFIG_PATH")])
-    )
-    from jupyterlab.labapp import LabApp
-
-    token = secrets.token_hex(24)
-    window = browser and _has_window_browser()
-    server = LabApp.initialize_server(argv=_jupyter_options(folder, lesson, port, token, window))
-    address = f"{server.connection_url}{_page(lesson)}?token={token}"
-    # The server listens only once its loop runs; the address is printed when it answers.
-    server.io_loop.add_callback(_print_address, address)
-    signal.signal(signal.SIGINT, lambda *_interrupt: _end(server))
-    server.start()
-
-
-def _print_address(address: str) -> None:
-    print(_("The course is at {address}").format(address=address))
-    print(_("Leave this window open; Ctrl-C ends the course and all its servers."), flush=True)
-
-
-def _end(server: "ServerApp") -> None:
-    """Ends the kernels too, and at once: Jupyter would ask whether that is meant, or not do it."""
-    print(_("Ending the course and all its servers."), flush=True)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    server.stop(from_signal=True)
-
-
-def _page(lesson: Path) -> str:
-    """A workspace of its own, so that the tabs of other work neither show here nor change."""
-    return f"lab/workspaces/devops-lab/tree/{lesson.name}"
-
-
-def _jupyter_options(folder: Path, lesson: Path, port: int, token: str, browser: bool) -> list[str]:
-    settings = {
-        "ServerApp.root_dir": folder,
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.open_browser": browser,
-        "LabApp.default_url": f"/{_page(lesson)}",
-        # Others share the machine: a token always, whatever the learner's own settings say. These
-        # options never reach a command line, where others could read it.
-        "IdentityProvider.token": token,
-        # In a container the learner is often root.
-        "ServerApp.allow_root": True,
-        "Application.log_level": "ERROR",
-    }
-    return [f"--{name}={value}" for name, value in settings.items()]
-
-
-def _has_window_browser() -> bool:
-    """Whether a browser with a window would open; one that fills this terminal does not count."""
-    try:
-        return not isinstance(webbrowser.get(), webbrowser.GenericBrowser)
-    except webbrowser.Error:
-        return False
+    launcher.open_lesson(lesson, port, window=browser and launcher.has_window_browser())

@@ -36,7 +36,8 @@ MAY_IMPORT = {
     # where the course is, on which machine, and its command
     "machine": "",
     "course": "",
-    "cli": "course machine scenario simulate",
+    "launcher": "course",
+    "cli": "course launcher machine scenario simulate",
     # processes that cannot be left behind
     "families": "",
     "lifeline": "",

@@ -1,6 +1,7 @@
 """The console command: it opens a lesson over real JupyterLab, and says in one line what fails."""
 
 import contextlib
+import html
 import json
 import os
 import re
@@ -8,13 +9,15 @@ import socket
 import subprocess
 import sys
 import urllib.error
+import webbrowser
 from pathlib import Path
 
 import psutil
 import pytest
 from opened_course import ask, opened_course
 
-from devops_lab import course
+from devops_lab import course, launcher
+from devops_lab.families import wait_until
 
 COMMAND = (sys.executable, "-c", "import sys; from devops_lab.cli import main; sys.exit(main())")
 OPEN = (*COMMAND, "--no-browser")
@@ -52,6 +55,33 @@ def test_the_course_opens_quiet_and_only_for_who_has_the_token(tmp_path: Path) -
         assert quiet["schema"]["properties"]["fetchNews"]["default"] == "false"
         with pytest.raises(urllib.error.HTTPError, match="403"):
             ask(address, "/api/contents", token="guessed")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the browser made here is a POSIX script")
+def test_the_lesson_opens_in_the_learners_browser(tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(
+        f'#!/bin/sh\necho "$1" > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/seen'
+    )
+    browser.chmod(0o755)
+    environment = {"BROWSER": str(browser), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
+    with opened_course([*COMMAND, "--folder", tmp_path / "work"], **environment) as address:
+        assert wait_until((tmp_path / "seen").exists, within_s=10)
+        page = Path((tmp_path / "seen").read_text().strip().removeprefix("file://"))
+        # A file in a folder that others cannot enter carries the token, and no command line.
+        assert html.escape(address) in page.read_text()
+        assert page.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", [*launcher.TEXT_BROWSERS, None])
+def test_a_browser_that_would_fill_the_terminal_is_not_opened(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "_tryorder", [])
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    if name:
+        webbrowser.register(name, None, webbrowser.GenericBrowser(name), preferred=True)
+    assert not launcher.has_window_browser()
 
 
 def test_a_taken_port_gives_way_to_the_next(tmp_path: Path) -> None:
@@ -99,6 +129,15 @@ def test_a_reset_tells_where_the_old_copy_is(tmp_path: Path) -> None:
     kept = re.search(r"kept: (.+)", told)[1]
     assert Path(kept).exists()
     assert f"Afresh: {tmp_path / '00_start_here.ipynb'}" in told
+
+
+def test_a_home_that_cannot_be_written_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    refused = run("--folder", tmp_path, "--no-browser", JUPYTER_RUNTIME_DIR=str(no_folder / "in"))
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert "JUPYTER_RUNTIME_DIR" in refused.stderr
 
 
 @pytest.mark.parametrize(
