@@ -182,7 +182,8 @@ class Run:
             yield now_s
 
     async def _reach(self, moment_s: float) -> None:
-        # Also a sleep of nothing lets the answers in.
+        # Also a sleep of nothing lets the answers in: without it, requests that are late would go
+        # out together, each on a new connection, and be later still.
         await asyncio.sleep(max(0.0, moment_s - self._now_s()))
 
     def _now_s(self) -> float:

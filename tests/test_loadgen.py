@@ -180,6 +180,7 @@ def test_a_connection_that_ends_in_the_middle_or_speaks_nonsense_is_closed() -> 
     def nonsense(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"220 mail.example ESMTP\r\n")
+        connection.recv(1)
 
     for behave in (half, nonsense):
         with Stranger(behave) as stranger:
