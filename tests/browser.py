@@ -112,7 +112,8 @@ def _private_environment(home: Path, no_delay: bool) -> dict[str, str]:
     (config / "jupyter_server_config.d").mkdir(exist_ok=True)
     (config / "jupyter_server_config.d" / name).write_text(json.dumps(enabled))
     paths = {variable: str(folder) for variable, folder in folders.items()}
-    return os.environ | paths | {"PYTHONPATH": str(ROOT)}
+    # In a virtual environment, what is installed there would win over this configuration.
+    return os.environ | paths | {"PYTHONPATH": str(ROOT), "JUPYTER_PREFER_ENV_PATH": "0"}
 
 
 def _wait_until_it_answers(lab: JupyterLab, process: subprocess.Popen, log_path: Path) -> None:
