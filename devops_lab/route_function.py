@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from devops_lab import limits
@@ -86,16 +87,13 @@ def try_once(route: RouteFunction, path: str = "/") -> None:
                 "{call}. Mend it, and run this cell again."
             ).format(call=f"{_name(route)}({path!r})")
         )
-        raise
+        raise error.with_traceback(_their_part(error)) from None
 
 
 def explain(error: Exception, route: RouteFunction, path: str) -> str:
     """What went wrong in a call of the function: the call, the lines that led there, the error."""
-    frames = traceback.extract_tb(error.__traceback__)
-    # The learner's story begins where ours ends, with the call in the thread.
-    ours = [at for at, frame in enumerate(frames) if frame.filename == limits.__file__]
-    theirs = frames[ours[-1] + 1 :] if ours else []
-    lines = [f"  line {frame.lineno} in {frame.name}: {frame.line}" for frame in theirs]
+    frames = traceback.extract_tb(_their_part(error))
+    lines = [f"  line {frame.lineno} in {frame.name}: {frame.line}" for frame in frames]
     call = _("{call} failed:").format(call=f"{_name(route)}({path!r})")
     kind = "".join(traceback.format_exception_only(error)).rstrip()
     return "\n".join((call, *lines[-MOST_LINES:], kind))
@@ -132,6 +130,16 @@ def _cells() -> dict[str, list[str]]:
     """The text of everything typed in here, which no other process could find on the disk."""
     cells = {file: entry for file, entry in linecache.cache.items() if len(entry) == 4}
     return {file: entry[2] for file, entry in cells.items() if not Path(file).exists()}
+
+
+def _their_part(error: Exception) -> TracebackType | None:
+    """The traceback from the learner's first line on, which comes after the call in the thread."""
+    part, rest = None, error.__traceback__
+    while rest:
+        if rest.tb_frame.f_code.co_filename == limits.__file__:
+            part = rest.tb_next
+        rest = rest.tb_next
+    return part
 
 
 def _name(route: RouteFunction) -> str:
