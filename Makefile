@@ -78,7 +78,7 @@ $(MADE):
 	@touch $@
 
 $(MADE)-lab: $(MADE) pyproject.toml $(CONSTRAINTS)
-	@echo "Installing the course into .venv (once, some minutes, about 700 MB)"
+	@echo "Installing the course into .venv (once, some minutes, about 1 GB)"
 	@$(INSTALL) '.[all]'
 	@$(BIN)/devops-lab warm
 	@touch $@
