@@ -34,7 +34,10 @@ def opened_course(
         yield _printed_address(process)
     finally:
         process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
 
 
 def ask(address: str, path: str, data: object = None, *, token: str | None = None) -> Any:
