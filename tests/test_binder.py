@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from opened_course import ask, opened_course, run_first_cell
+from opened_course import opened_course, run_first_cell
 from required import require
 
 ROOT = Path(__file__).parent.parent
@@ -84,13 +83,13 @@ def test_binders_steps_in_an_empty_environment_open_a_lesson(repository: Path) -
         assert done.returncode == 0, done.stdout + done.stderr
 
     start = [repository / "binder/start", "jupyter", "lab", "--no-browser", "--allow-root"]
-    with opened_course(start, folder=repository, **environment) as address:
-        wait_until_it_answers(address)
-        quiet = ask(address, "/lab/api/settings/@jupyterlab/apputils-extension:notification")
+    with opened_course(start, folder=repository, **environment) as opened:
+        wait_until_it_answers(opened.address)
+        quiet = opened.ask("/lab/api/settings/@jupyterlab/apputils-extension:notification")
         assert quiet["schema"]["properties"]["fetchNews"]["default"] == "false"
-        assert "Lesson 00: Start here" in run_first_cell(address, LESSON, runtime)
-        everything = psutil.Process().children(recursive=True)
-        assert sum(process.memory_info().rss for process in everything) < MEMORY_BUDGET_BYTES
+        assert "Lesson 00: Start here" in run_first_cell(opened, LESSON, runtime)
+        memory = sum(process.memory_info().rss for process in opened.processes())
+        assert memory < MEMORY_BUDGET_BYTES
 
 
 def wait_until_it_answers(address: str, within_s: float = 30) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from opened_course import ask, opened_course
+from opened_course import opened_course
 
 from devops_lab import course, launcher
 from devops_lab.families import wait_until
@@ -47,14 +47,14 @@ def test_the_course_opens_quiet_and_only_for_who_has_the_token(tmp_path: Path) -
         json.dumps({"IdentityProvider": {"token": ""}, "ServerApp": {"ip": "0.0.0.0"}})
     )
     work = tmp_path / "work"
-    with opened_course([*OPEN, "--folder", work], JUPYTER_CONFIG_DIR=str(own)) as address:
-        assert address.startswith("http://127.0.0.1:")
-        files = [file["name"] for file in ask(address, "/api/contents")["content"]]
+    with opened_course([*OPEN, "--folder", work], JUPYTER_CONFIG_DIR=str(own)) as opened:
+        assert opened.address.startswith("http://127.0.0.1:")
+        files = [file["name"] for file in opened.ask("/api/contents")["content"]]
         assert course.PROGRESS_FILE in files
-        quiet = ask(address, "/lab/api/settings/@jupyterlab/apputils-extension:notification")
+        quiet = opened.ask("/lab/api/settings/@jupyterlab/apputils-extension:notification")
         assert quiet["schema"]["properties"]["fetchNews"]["default"] == "false"
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            ask(address, "/api/contents", token="guessed")
+            opened.ask("/api/contents", token="guessed")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the browser made here is a POSIX script")
@@ -65,11 +65,11 @@ def test_the_lesson_opens_in_the_learners_browser(tmp_path: Path) -> None:
     )
     browser.chmod(0o755)
     environment = {"BROWSER": str(browser), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
-    with opened_course([*COMMAND, "--folder", tmp_path / "work"], **environment) as address:
+    with opened_course([*COMMAND, "--folder", tmp_path / "work"], **environment) as opened:
         assert wait_until((tmp_path / "seen").exists, within_s=10)
         page = Path((tmp_path / "seen").read_text().strip().removeprefix("file://"))
         # A file in a folder that others cannot enter carries the token, and no command line.
-        assert html.escape(address) in page.read_text()
+        assert html.escape(opened.address) in page.read_text()
         assert page.parent.stat().st_mode & 0o077 == 0
 
 
@@ -87,25 +87,25 @@ def test_a_browser_that_would_fill_the_terminal_is_not_opened(
 def test_a_taken_port_gives_way_to_the_next(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with opened_course([*OPEN, "--folder", tmp_path, "--port", port]) as address:
-            assert f":{port}/" not in address
+        with opened_course([*OPEN, "--folder", tmp_path, "--port", port]) as opened:
+            assert f":{port}/" not in opened.address
 
 
 def test_ctrl_c_ends_the_course_and_its_kernels(tmp_path: Path) -> None:
-    with opened_course([*OPEN, "--folder", tmp_path]) as address:
-        before = psutil.Process().children(recursive=True)
-        ask(address, "/api/kernels", {"name": "python3"})
-        started = psutil.Process().children(recursive=True)
+    with opened_course([*OPEN, "--folder", tmp_path]) as opened:
+        before = opened.processes()
+        opened.ask("/api/kernels", {"name": "python3"})
+        started = opened.processes()
         assert len(started) > len(before)
     _, alive = psutil.wait_procs(started, timeout=10)
     assert not alive
 
 
 def test_whatever_the_course_starts_listens_to_this_machine_only(tmp_path: Path) -> None:
-    with opened_course([*OPEN, "--folder", tmp_path]) as address:
-        ask(address, "/api/kernels", {"name": "python3"})
+    with opened_course([*OPEN, "--folder", tmp_path]) as opened:
+        opened.ask("/api/kernels", {"name": "python3"})
         listening = set()
-        for process in psutil.Process().children(recursive=True):
+        for process in opened.processes():
             # JupyterLab asks a few short-lived programs for their version.
             with contextlib.suppress(psutil.NoSuchProcess):
                 listening |= addresses_listened_to(process)

@@ -55,7 +55,7 @@ def test_the_installed_command_opens_a_lesson_in_an_empty_folder(
         [scripts / "devops-lab", "--no-browser"],
         folder=empty,
         JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"),
-    ) as address:
-        shown = run_first_cell(address, "00_start_here.ipynb", tmp_path / "runtime")
+    ) as opened:
+        shown = run_first_cell(opened, "00_start_here.ipynb", tmp_path / "runtime")
     assert "Lesson 00: Start here" in shown
     assert (empty / "devops-lab" / "00_start_here.ipynb").exists()
