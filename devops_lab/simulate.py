@@ -29,6 +29,11 @@ OUTCOMES = ("", "ok", "failed", "failed", "refused", "closed", "timed_out")
 STATUSES = np.array([0, 200, 500, 503, 0, 0, 0])
 
 
+# Without Numba, the random numbers' arithmetic of 64 bits would warn that it wraps.
+_wrapping_numbers = np.errstate(over="ignore")
+
+
+@_wrapping_numbers
 def simulate(scenario: Scenario, requests: int = 100_000) -> "pd.DataFrame":
     """The attempts table of so many requests to the scenario's servers, which start empty.
 
@@ -45,11 +50,8 @@ def simulate(scenario: Scenario, requests: int = 100_000) -> "pd.DataFrame":
         at_most=MOST_REQUESTS,
         remedy=_("For more, sweep over several seeds."),
     )
-    # Without Numba, the random numbers' arithmetic of 64 bits would warn that it wraps.
-    with np.errstate(over="ignore"):
-        times = arrivals(scenario, count)
-        answered = _by_recursion if has_no_feedback(scenario) else _by_events
-        attempts = answered(scenario, times)
+    answered = _by_recursion if has_no_feedback(scenario) else _by_events
+    attempts = answered(scenario, arrivals(scenario, count))
     attempts.attrs["notes"] = _notes(scenario)
     return attempts
 
@@ -67,6 +69,7 @@ def has_no_feedback(scenario: Scenario) -> bool:
     )
 
 
+@_wrapping_numbers
 def arrivals(scenario: Scenario, requests: int) -> np.ndarray:
     """When the requests arrive, in seconds since the start."""
     load, rate, seed = scenario.load, scenario.arrival_rate_per_s, scenario.seed
@@ -89,6 +92,25 @@ def _on_daily_curve(times_s: np.ndarray, peak_factor: float, day_s: float) -> np
     return (days + np.interp(times_s / day_s - days, arrived, day)) * day_s
 
 
+@_wrapping_numbers
+def service_times(scenario: Scenario, requests: int) -> np.ndarray:
+    """How long a worker is busy with each request's first try, in seconds, at a usual server."""
+    mean_s = float(scenario.service_time_s)
+    return kernels.service_times(mean_s, *_law(scenario), scenario.seed, requests)
+
+
+@_wrapping_numbers
+def turns(scenario: Scenario, requests: int) -> np.ndarray:
+    """The number of each request's queue, from 0, where the balancer looks at nothing else."""
+    if scenario.balancer == "round_robin":
+        return np.arange(requests, dtype=np.int32) % np.int32(scenario.servers)
+    if scenario.balancer == "random":
+        return kernels.random_servers(scenario.seed, scenario.servers, requests)
+    if scenario.balancer == "weighted":
+        return kernels.weighted_servers(_world(scenario, 0).servers, requests)
+    return np.zeros(requests, np.int32)
+
+
 def _law(scenario: Scenario) -> tuple[int, float, np.ndarray]:
     """The law of service times as the kernels know it: code, parameter, samples of mean 1."""
     distribution, shape = scenario.service_distribution, 0.0
@@ -109,11 +131,9 @@ def _slowness(scenario: Scenario) -> np.ndarray:
 
 def _by_recursion(scenario: Scenario, times: np.ndarray) -> "pd.DataFrame":
     count, servers = len(times), scenario.servers
-    services = kernels.service_times(
-        float(scenario.service_time_s), *_law(scenario), scenario.seed, count
-    )
+    services = service_times(scenario, count)
     shared = scenario.balancer == "shared_queue"
-    queue_of = _assigned(scenario, count)
+    queue_of = turns(scenario, count)
     if scenario.faults.slow_servers:
         services *= _slowness(scenario)[queue_of]
     queues, places = (1, servers * scenario.workers) if shared else (servers, scenario.workers)
@@ -134,17 +154,6 @@ def _by_recursion(scenario: Scenario, times: np.ndarray) -> "pd.DataFrame":
         wait_s=waits,
         service_s=services,
     )
-
-
-def _assigned(scenario: Scenario, count: int) -> np.ndarray:
-    """The queue of each request."""
-    if scenario.balancer == "round_robin":
-        return np.arange(count, dtype=np.int32) % np.int32(scenario.servers)
-    if scenario.balancer == "random":
-        return kernels.random_servers(scenario.seed, scenario.servers, count)
-    if scenario.balancer == "weighted":
-        return kernels.weighted_servers(_world(scenario, 0).servers, count)
-    return np.zeros(count, np.int32)
 
 
 def _by_events(scenario: Scenario, times: np.ndarray) -> "pd.DataFrame":
