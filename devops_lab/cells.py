@@ -22,31 +22,38 @@ class StartedProgram(Protocol):
 
 # All that was started and has not been stopped, in the order of the starts.
 started: list[StartedProgram] = []
-_current: str | None = None
 
 
 def current() -> str | None:
-    """The cell that runs now, for a button in its output that starts something later on."""
-    follow()
-    return _current
+    """The cell that runs now, for a button in its output that starts something later on.
+
+    None where no notebook's cell runs: in a script, and while a button's own work is done.
+    """
+    shell = _shell()
+    message = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    if message.get("msg_type") != "execute_request":
+        return None
+    return message["metadata"].get("cellId") or message["content"]["code"]
 
 
 @functools.cache
 def follow() -> None:
     """Have IPython tell, where there is one, when a cell begins and ends."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = _shell()
     if shell:
         shell.events.register("pre_run_cell", _begin)
         shell.events.register("post_run_cell", _end)
 
 
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
 def _begin(info: Any) -> None:
-    global _current
-    _current = _name(info)
     for program in started.copy():
         program.cell = program.cell or _NO_CELL
-        if program.cell == _current:
+        if program.cell == _name(info):
             program.stop()
 
 

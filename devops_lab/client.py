@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from typing import Any
@@ -25,12 +25,15 @@ class Answer:
     reason: str
     headers: Message
     body: bytes
-    request: str = field(default="")
+    request: str = ""
 
     @property
     def text(self) -> str:
         """The body as text, in the character set of its Content-Type, else UTF-8."""
-        return self.body.decode(self.headers.get_content_charset("utf-8"), errors="replace")
+        try:
+            return self.body.decode(self.headers.get_content_charset("utf-8"), errors="replace")
+        except LookupError:  # a character set that nobody knows
+            return self.body.decode(errors="replace")
 
     def json(self) -> Any:
         """The body read as JSON; raises a `ValueError` where it is none."""

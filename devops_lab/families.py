@@ -1,11 +1,12 @@
 """Processes with all that they started: whether they live, and how to end them.
 
-A program is known by `(pid, created)`, its process number and its creation time in seconds: the
-time tells it from a stranger that was given the same number later.
+A program is known by its birth, `(pid, born_s)`: its process number and the moment it was created.
+The moment tells it from a stranger that was given the same number later.
 """
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,11 @@ import psutil
 GRACE_S = 1.0
 
 Birth = tuple[int, float]
+
+
+def birth_of(pid: int) -> Birth:
+    """The birth of the process with this number; raises `psutil.NoSuchProcess`."""
+    return pid, _born_s(psutil.Process(pid))
 
 
 def is_alive(birth: Birth) -> bool:
@@ -66,7 +72,15 @@ def wait_until(condition: Callable[[], bool], *, within_s: float) -> bool:
 
 
 def _is_same(process: psutil.Process, birth: Birth) -> bool:
-    return abs(process.create_time() - birth[1]) < 1
+    return abs(_born_s(process) - birth[1]) < 1
+
+
+def _born_s(process: psutil.Process) -> float:
+    """Seconds from the machine's start to the process's; on Windows, from 1970."""
+    created_s = process.create_time()
+    # Elsewhere the system counts from its start, and when the clock is set (a laptop wakes up, a
+    # virtual machine goes on), psutil's times since 1970 move with it.
+    return created_s if sys.platform == "win32" else created_s - psutil.boot_time()
 
 
 def _is_zombie(process: psutil.Process) -> bool:

@@ -98,7 +98,6 @@ class RequestReader:
             ) from None
 
     def _feed(self, data: bytes) -> None:
-        was_in_message = self._in_message
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -111,12 +110,11 @@ class RequestReader:
         except httptools.HttpParserError as error:
             self._refusal = Refusal(400, f"The request cannot be read: {error}.")
         if self._in_message:
-            self._watch(len(data), begins=not was_in_message)
+            self._watch(len(data))
 
-    def _watch(self, new_bytes: int, *, begins: bool) -> None:
+    def _watch(self, new_bytes: int) -> None:
         """Keep an eye on the size and the time of a request that is not complete yet."""
-        if begins:
-            self._unfinished_bytes = 0
+        if self._deadline is None:
             self._deadline = asyncio.get_running_loop().time() + SLOWEST_REQUEST_S
         self._unfinished_bytes += new_bytes
         if self._unfinished_bytes > LONGEST_REQUEST_BYTES:
@@ -133,6 +131,7 @@ class RequestReader:
         self._headers: dict[str, str] = {}
         self._body = b""
         self._in_message, self._in_body = True, False
+        self._unfinished_bytes, self._deadline = 0, None
 
     def on_url(self, part: bytes) -> None:
         self._target += part

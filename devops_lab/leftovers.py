@@ -1,7 +1,8 @@
 """The private folder of a reaper, and what to do with one whose reaper is gone.
 
-Below it every program has a folder, whose file `pid` says which process the program is. Should
-kernel and reaper die at the same moment, the next reaper ends by these files what is left.
+Its name says which process the reaper is. Below it every program has a folder, whose file `pid`
+says the same of the program. Should kernel and reaper die at the same moment, the next reaper ends
+by these what is left.
 """
 
 import os
@@ -10,14 +11,13 @@ import stat
 import tempfile
 from pathlib import Path
 
-import psutil
-
-from devops_lab.families import Birth, end
+from devops_lab.families import Birth, birth_of, end, is_alive
 
 
 def new_home() -> Path:
     """A new folder for this reaper, which no other user can enter."""
-    return Path(tempfile.mkdtemp(prefix=f"devops-lab-{os.getpid()}-"))
+    pid, born_s = birth_of(os.getpid())
+    return Path(tempfile.mkdtemp(prefix=f"devops-lab-{pid}-{born_s:.2f}-"))
 
 
 def write_birth(folder: Path, birth: Birth) -> None:
@@ -30,8 +30,8 @@ def sweep(home: Path) -> None:
     births = []
     for record in home.glob("*/pid"):
         try:
-            pid, created = record.read_text().split()
-            births.append((int(pid), float(created)))
+            pid, born_s = record.read_text().split()
+            births.append((int(pid), float(born_s)))
         # The reaper may have died while it wrote.
         except (OSError, ValueError):
             pass
@@ -41,7 +41,7 @@ def sweep(home: Path) -> None:
 
 def sweep_all() -> None:
     """Sweep what dead reapers of this user have left in the temporary folder."""
-    for home in Path(tempfile.gettempdir()).glob("devops-lab-*-*"):
+    for home in Path(tempfile.gettempdir()).glob("devops-lab-*-*-*"):
         try:
             if _is_ours(home) and not _has_reaper(home):
                 sweep(home)
@@ -57,11 +57,5 @@ def _is_ours(home: Path) -> bool:
 
 
 def _has_reaper(home: Path) -> bool:
-    pid = int(home.name.split("-")[2])
-    try:
-        process = psutil.Process(pid)
-        # A process younger than the folder was only given the same number.
-        is_older = process.create_time() <= home.stat().st_mtime + 1
-        return is_older and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    pid, born_s = home.name.split("-")[2:4]
+    return is_alive((int(pid), float(born_s)))

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from devops_lab import rules
 from devops_lab.families import wait_until
+from devops_lab.interpreter import python_program
 from devops_lab.processes import Program, ProgramError
 from devops_lab.sender import REPORTED
-from devops_lab.servers import python_program
 from devops_lab.tables import ATTEMPTS, table
 from devops_lab.translation import _
 

@@ -198,7 +198,7 @@ class Program:
         if self._reaper and self._folder:
             # When the reaper is gone, so are its programs.
             with contextlib.suppress(ProgramError):
-                exit_code = self._reaper.ask("stop", self._folder.name)["exit_code"]
+                exit_code = self._reaper.ask("stop", self._folder.name).get("exit_code")
         self._reaper = self._folder = self._birth = None
         if self in cells.started:
             cells.started.remove(self)

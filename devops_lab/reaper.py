@@ -13,9 +13,7 @@ import subprocess
 import sys
 from typing import Any
 
-import psutil
-
-from devops_lab.families import Birth, end
+from devops_lab.families import Birth, birth_of, end
 from devops_lab.leftovers import new_home, sweep_all, write_birth
 from devops_lab.lifeline import Lifeline
 
@@ -43,7 +41,7 @@ class Reaper:
             process = subprocess.Popen(
                 **order, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **DETACHED
             )
-        birth = process.pid, psutil.Process(process.pid).create_time()
+        birth = birth_of(process.pid)
         self.programs[name] = process, birth
         write_birth(folder, birth)
         return {"birth": birth}

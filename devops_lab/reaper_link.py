@@ -6,11 +6,11 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+from devops_lab.interpreter import python_program
 from devops_lab.leftovers import sweep
 from devops_lab.reaper import DETACHED
 from devops_lab.translation import _
@@ -42,21 +42,7 @@ class ReaperLink:
     """A reaper of our own, its private folder and the address of its lifeline."""
 
     def __init__(self) -> None:
-        # This very copy of the package, and nothing else of the folder that it lies in or that
-        # the learner works in: there may be a json.py.
-        root = str(Path(__file__).parent.parent)
-        code = (
-            f"import sys; sys.path.insert(0, {root!r}); import devops_lab; del sys.path[0]; "
-            "from devops_lab.reaper import main; main()"
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            **DETACHED,
-        )
+        self._process = _start()
         try:
             hello = json.loads(self._process.stdout.readline() or "{}")
         except BaseException:
@@ -64,7 +50,7 @@ class ReaperLink:
             raise
         if "home" not in hello:
             self._process.communicate()
-            raise no_room(hello.get("error", "the reaper did not start"))
+            raise no_room(hello["error"]) if "error" in hello else _not_started("it ended at once")
         self.home, self.lifeline = Path(hello["home"]), hello["lifeline"]
         self._questions = itertools.count()
         self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
@@ -115,6 +101,28 @@ class ReaperLink:
         self._process.stdout.close()
         # Not this process's child: nothing to wait for.
         self._process.returncode = 0
+
+
+def _start() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            python_program("reaper"),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            **DETACHED,
+        )
+    except OSError as error:
+        raise _not_started(error) from error
+
+
+def _not_started(reason: object) -> ProgramError:
+    text = _(
+        "The helper process that starts programs could not be started ({reason}). Close other "
+        "notebooks and programs, restart the kernel and try again."
+    )
+    return ProgramError(text.format(reason=reason))
 
 
 _lock = threading.Lock()

@@ -26,8 +26,8 @@ MOST_LINES = 5
 def as_reply(answer: Any) -> Reply:
     """The function's answer, checked; raises a `TypeError` or `ValueError` that says what it was.
 
-    >>> as_reply((200, "text/plain", "Hello")).body
-    b'Hello'
+    >>> as_reply((200, "text/plain", "Hello"))
+    Reply(status=200, content_type='text/plain; charset=utf-8', body=b'Hello', headers={})
     >>> as_reply("Hello")
     Traceback (most recent call last):
     TypeError: The function returned 'Hello'. It must return (status, content_type, body), such as \
@@ -56,7 +56,12 @@ def as_reply(answer: Any) -> Reply:
         )
     if not isinstance(body, str | bytes):
         raise TypeError(_("The body must be str or bytes, got {body}.").format(body=_short(body)))
-    return Reply(status, content_type, body.encode() if isinstance(body, str) else body)
+    if isinstance(body, bytes):
+        return Reply(status, content_type, body)
+    # A browser that is told no character set guesses one, and shows 빵 as something else.
+    if content_type.startswith("text/") and "charset=" not in content_type.lower():
+        content_type += "; charset=utf-8"
+    return Reply(status, content_type, body.encode())
 
 
 def answer(route: RouteFunction, path: str) -> Reply:

@@ -20,13 +20,13 @@ from typing import Any, TextIO
 import httptools
 
 from devops_lab import lifeline
+from devops_lab.open_files import allow_many_connections
 
 FLUSH_S = 0.05
 # How soon a live run follows a change of its rate.
 LOOK_S = 0.05
 # Time for the loop to come to rest before the first request.
 HEAD_START_S = 0.05
-MOST_OPEN_FILES = 20_000
 
 _DURATION = re.compile(rb"(wait|service);dur=([0-9.]+)")
 
@@ -199,7 +199,7 @@ class Run:
 
     def _message(self, request: int) -> bytes:
         if self._plan["service_times_s"] is None:
-            return f"{self._head}\r\n".encode("latin-1")
+            return f"{self._head}\r\n".encode()
         time_s = self._plan["service_times_s"][request]
         return f"{self._head}X-Service-Time: {time_s}\r\n\r\n".encode()
 
@@ -242,17 +242,6 @@ class Run:
         lines, self._lines = self._lines, []
         self._report.write("".join(f"{line}\n" for line in lines))
         self._report.flush()
-
-
-def allow_many_connections() -> None:
-    """Raise the number of files this process may open, where the system has such a limit."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def main() -> None:

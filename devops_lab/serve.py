@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ from devops_lab.access_log import AccessLog, Entry
 from devops_lab.course import data_folder
 from devops_lab.exposition import Metrics
 from devops_lab.http1 import Refusal, Reply, Request, RequestReader, as_bytes, close_gently
+from devops_lab.open_files import allow_many_connections
 from devops_lab.route_function import RouteFunction, answer, explain, unpack
+from devops_lab.routing import Routed, Router
 from devops_lab.service import LONGEST_SERVICE_S, Draws, Settings, Workers, sleep_until
 
 TOKEN_VARIABLE = "DEVOPS_LAB_CONTROL_TOKEN"
@@ -57,6 +60,8 @@ class WebServer:
         self.name, self.site, self.settings, self.log = name, site, settings, log
         self.route, self._token = route, token
         self.metrics = Metrics()
+        # Most requests are for few paths, and a rule costs more than a look in a table.
+        self._find_route = lru_cache(1024)(self._routes().match)
         self._work_done = shop.as_json({"server": name, "done": True})
         self._workers = Workers(settings.workers)
         self._draws = Draws(seed)
@@ -152,13 +157,19 @@ class WebServer:
     async def _reply(self, request: Request, entry: Entry) -> Reply:
         if self.route:
             return await self._routed(self.route, request.path, entry)
-        if request.method not in ("GET", "HEAD"):
-            return _text(405, f"{request.method} is not possible here.", {"Allow": "GET, HEAD"})
-        if request.path == "/work":
-            return self._work_done
-        if request.path.startswith("/api/"):
-            return shop.api(request.path)
-        return site_file(self.site, request)
+        routed = self._find_route(request.path, request.method)
+        if routed.status == 200:
+            return routed.endpoint(request, **routed.arguments)
+        return _not_routed(routed, request)
+
+    def _routes(self) -> Router:
+        """The rules of the bakery's site: what is neither work nor the shop's is a file."""
+        routes = Router()
+        routes.add("/work", lambda _request: self._work_done)
+        shop.add_routes(routes)
+        for rule in ("/", "/<path:file>"):
+            routes.add(rule, lambda request, file="": site_file(self.site, request))
+        return routes
 
     async def _routed(self, route: RouteFunction, path: str, entry: Entry) -> Reply:
         loop = asyncio.get_running_loop()
@@ -214,14 +225,48 @@ def site_file(site: Path, request: Request) -> Reply:
     except paths.PathRefused as refusal:
         return _text(400, str(refusal))
     except paths.FolderWithoutSlash as folder:
-        # A relative place, so that it also leads home behind a proxy's prefix.
-        return _text(301, "A folder.", {"Location": f"./{folder.location.split('/')[-2]}/"})
+        return _moved(301, request, folder.location)
     except OSError:
         return _text(404, f"There is nothing at {request.path}.")
     tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     if request.headers.get("if-none-match") == tag:
         return Reply(304, "", b"", {"ETag": tag})
-    return Reply(200, paths.content_type(file), body, {"ETag": tag})
+    whole = Reply(200, paths.content_type(file), body, {"ETag": tag, "Accept-Ranges": "bytes"})
+    # A part of this version is of no use to who has the rest of another one.
+    if request.method == "GET" and request.headers.get("if-range", tag) == tag:
+        return _part(whole, request.headers.get("range", ""))
+    return whole
+
+
+def _part(whole: Reply, wish: str) -> Reply:
+    """The part of a file that a Range header asks for (RFC 9110, 14.2); of several, the whole."""
+    length = len(whole.body)
+    ranges = paths.byte_ranges(wish, length)
+    if ranges == []:
+        headers = {"Content-Range": f"bytes */{length}"}
+        return _text(416, f"The file has {length} bytes, and none of these.", headers)
+    if ranges is None or len(ranges) > 1:
+        return whole
+    [(first, last)] = ranges
+    headers = {**whole.headers, "Content-Range": f"bytes {first}-{last}/{length}"}
+    return Reply(206, whole.content_type, whole.body[first : last + 1], headers)
+
+
+def _not_routed(routed: Routed, request: Request) -> Reply:
+    """The answer where no rule of the site takes the request."""
+    if routed.location:
+        return _moved(routed.status, request, routed.location)
+    if routed.status == 405:
+        text = f"{request.method} is not possible here."
+        return _text(405, text, {"Allow": ", ".join(routed.allow)})
+    return _text(404, f"There is nothing at {request.path}.")
+
+
+def _moved(status: int, request: Request, location: str) -> Reply:
+    # By a relative way up and down again, so that it also leads home behind a proxy's prefix.
+    way = "./" + "../" * (request.path.count("/") - 1) + location.removeprefix("/")
+    query = f"?{request.query}" if request.query else ""
+    return _text(status, f"This is now at {location}.", {"Location": way + query})
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> Reply:
@@ -279,6 +324,9 @@ def main() -> None:
         flag = f"--{setting.name.replace('_', '-')}"
         parser.add_argument(flag, type=_kind(setting.default), default=setting.default)
     given = parser.parse_args()
+    allow_many_connections()
+    # Where the learner's function may have modules of its own.
+    sys.path.append(str(Path.cwd()))
     settings = Settings(**{name: getattr(given, name) for name in Settings.names()})
     route = unpack(given.route.read_bytes()) if given.route else None
     log = given.access_log.open("a", encoding="utf-8") if given.access_log else sys.stdout

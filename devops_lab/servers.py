@@ -12,8 +12,6 @@ import json
 import os
 import re
 import secrets
-import sys
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +19,22 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from devops_lab import rules
-from devops_lab.client import Answer, ask
 from devops_lab.course import data_folder
 from devops_lab.families import GRACE_S, wait_until
-from devops_lab.processes import Program, ProgramError
+from devops_lab.interpreter import python_program
+from devops_lab.processes import ProgramError
 from devops_lab.route_function import RouteFunction, pack, try_once
 from devops_lab.serve import TOKEN_HEADER, TOKEN_VARIABLE
 from devops_lab.service import Settings
 from devops_lab.translation import _
+from devops_lab.web_program import WebProgram
 
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame
 
 
-class Server(Program):
+class Server(WebProgram):
     """A web server of the bakery: its site, or your own routing function.
 
     `site` is a folder of files, the bakery's own unless you name another. `route` is a function
@@ -65,7 +64,6 @@ class Server(Program):
             raise ValueError(_("Give a site or a route, not both: the route answers every path."))
         self.settings = Settings(service_time_s, service_distribution, workers, error_share)
         self._site = _folder(site)
-        self._port = rules.whole("port", port, at_least=0, at_most=65_535)
         self._seed = rules.whole("seed", seed)
         self._token = secrets.token_urlsafe()
         self._kept_log = ""
@@ -73,20 +71,9 @@ class Server(Program):
         if route is not None:
             try_once(route)
             self._packed_route = pack(route)
-        super().__init__(_header_text("name", name), [], environment={TOKEN_VARIABLE: self._token})
-
-    @property
-    def port(self) -> int:
-        """The port it listens at, known after the first start."""
-        if not self._port:
-            text = _("{name} has no port yet. Use a with block, or call start() first.")
-            raise ProgramError(text.format(name=self.name))
-        return self._port
-
-    @property
-    def url(self) -> str:
-        """The address of the site's first page."""
-        return f"http://127.0.0.1:{self.port}/"
+        super().__init__(
+            _header_text("name", name), port, environment={TOKEN_VARIABLE: self._token}
+        )
 
     def prepare(self) -> None:
         flags = {
@@ -122,18 +109,6 @@ class Server(Program):
         if self.pid:
             self._kept_log += self._written_log()
         super().stop()
-
-    def get(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        body: str | bytes | None = None,
-        timeout_s: float = 5.0,
-    ) -> Answer:
-        """The server's answer; the path goes over the wire as it is (see `client.ask`)."""
-        return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
 
     def set(self, **settings: Any) -> None:
         """Change settings of `devops_lab.service.Settings`, at once where the server runs.
@@ -196,25 +171,6 @@ class Server(Program):
 
     def _printed(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-
-
-def python_program(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of this package, this very copy of it.
-
-    The learner's folder may hold a `json.py`, so it comes last on the path; it is there at all for
-    the modules that a learner's function may use.
-    """
-    package = Path(__file__).parent
-    lines = [
-        "import sys",
-        f"sys.path.insert(0, {str(package.parent)!r})",
-        f"import {package.name}",
-        "del sys.path[0]",
-        f"sys.path.append({str(Path.cwd())!r})",
-        f"from {package.name}.{module} import main",
-        "main()",
-    ]
-    return [sys.executable, "-P", "-u", "-c", "; ".join(lines), *arguments]
 
 
 def _folder(site: str | Path | None) -> Path:

@@ -1,11 +1,11 @@
-"""What the bakery's shop knows: its menu, and orders that are made up, but always the same."""
+"""What the bakery's shop answers: its menu, and orders that are made up, but always the same."""
 
 import json
 import random
-import re
 from functools import cache
 
-from devops_lab.http1 import Reply
+from devops_lab.http1 import Reply, Request
+from devops_lab.routing import Router
 
 MENU = (
     {"id": "moon-rye", "name": "Moon rye", "korean": "달빛 호밀빵", "price_won": 6500},
@@ -40,16 +40,24 @@ def order(number: int) -> dict[str, object]:
     }
 
 
-def api(path: str) -> Reply:
-    """The JSON answer to a path below `/api/`."""
-    if path == "/api/menu":
-        return as_json(MENU)
-    found = re.fullmatch(r"/api/orders/([1-9][0-9]{0,8})", path)
-    if found and int(found[1]) <= ORDERS:
-        return _order_as_json(int(found[1]))
-    return as_json(
-        {"error": f"There is nothing at {path}.", "try": ["/api/menu", "/api/orders/42"]}, 404
-    )
+def add_routes(site: Router) -> None:
+    """Add the rules for all paths below `/api/`; their endpoints take the request and answer it."""
+    site.add("/api/menu", _menu)
+    site.add("/api/orders/<int:number>", _order)
+    site.add("/api/<path:rest>", _nothing)
+
+
+def _menu(_request: Request) -> Reply:
+    return as_json(MENU)
+
+
+def _order(request: Request, number: int) -> Reply:
+    return _order_as_json(number) if 1 <= number <= ORDERS else _nothing(request)
+
+
+def _nothing(request: Request, rest: str = "") -> Reply:
+    told = {"error": f"There is nothing at {request.path}.", "try": ["/api/menu", "/api/orders/42"]}
+    return as_json(told, 404)
 
 
 @cache
@@ -58,4 +66,5 @@ def _order_as_json(number: int) -> Reply:
 
 
 def as_json(value: object, status: int = 200) -> Reply:
+    """The value as an answer in JSON."""
     return Reply(status, "application/json", json.dumps(value, ensure_ascii=False).encode())

@@ -355,18 +355,18 @@ def test_a_sweep_spares_strangers_and_living_reapers(world: World) -> None:
         assert it.stdout.readline() == "up\n"
         shop = [process for process in world.processes() if process.pid != it.pid]
         # A dead reaper's record with the number of a process that was born later.
-        home = world.folder / f"devops-lab-{2**30}-x"
+        home = world.folder / f"devops-lab-{2**30}-0.0-x"
         (home / "program-1").mkdir(parents=True)
         (home / "program-1" / "pid").write_text(f"{it.pid} 1000000000.0")
         (home / "program-2").mkdir()
         (home / "program-2" / "pid").write_text("12")
-        (world.folder / "devops-lab-notes-1").mkdir()
+        (world.folder / "devops-lab-notes-of-1").mkdir()
         with world.script("with Listener('menu'): pass") as other:
             assert other.communicate(timeout=PATIENCE_S)[0] == ""
         assert not home.exists()
         assert it.poll() is None
         assert all(process.is_running() for process in shop)
-        (world.folder / "devops-lab-notes-1").rmdir()
+        (world.folder / "devops-lab-notes-of-1").rmdir()
     assert nothing_left(world)
 
 

@@ -1,0 +1,46 @@
+"""A program that answers HTTP at one port of 127.0.0.1: what every server has, whoever wrote it."""
+
+from collections.abc import Mapping
+
+from devops_lab import rules
+from devops_lab.client import Answer, ask
+from devops_lab.processes import Program, ProgramError
+from devops_lab.translation import _
+
+
+class WebProgram(Program):
+    """A program with an address.
+
+    `port` 0 takes any free one, and keeps it when the program is started again.
+    """
+
+    def __init__(
+        self, name: str, port: int, *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._port = rules.whole("port", port, at_least=0, at_most=65_535)
+        super().__init__(name, [], environment=environment)
+
+    @property
+    def port(self) -> int:
+        """The port it listens at; `ProgramError` before the first start, which chooses it."""
+        if not self._port:
+            text = _("{name} has no port yet. Use a with block, or call start() first.")
+            raise ProgramError(text.format(name=self.name))
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address of its first page."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def get(
+        self,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | bytes | None = None,
+        timeout_s: float = 5.0,
+    ) -> Answer:
+        """The answer to a path, which goes over the wire as it is (see `client.ask`)."""
+        return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
