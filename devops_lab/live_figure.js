@@ -6,7 +6,10 @@ const page = () => (globalThis.devopsLabPage ??= newPage());
 function newPage() {
   const page = { askedAt: -Infinity };
   page.plotly = new Promise((resolve, reject) => {
-    page.receive = (gzipped) => run(gzipped).then(resolve, reject);
+    page.receive = (gzipped) => {
+      page.receive = () => {};
+      run(gzipped).then(resolve, reject);
+    };
   });
   // After a failure the next figure starts afresh, instead of inheriting the failure.
   page.plotly.catch(() => delete globalThis.devopsLabPage);
@@ -91,7 +94,7 @@ const positionOf = (control) =>
     ? Number(control.get("value"))
     : Math.round((control.get("value") - control.get("min")) / control.get("step")));
 
-function picture(model, controls) {
+function settled(model, controls) {
   const parts = ["traces", "arrangement", "arrays", "summary"];
   const shown = Object.fromEntries(parts.map((part) => [part, model.get(part)]));
   const at = controls.reduce((at, control) => at * sizeOf(control) + positionOf(control), 0);
@@ -102,15 +105,19 @@ function picture(model, controls) {
 const isDark = () => document.body.dataset.jpThemeLight === "false";
 
 async function render({ model, el }) {
+  // To those who hear the page the figure is one picture with a name, not its hundred shapes.
+  const picture = document.createElement("div");
   const box = document.createElement("div");
   const summary = document.createElement("p");
-  box.setAttribute("role", "img");
+  picture.setAttribute("role", "img");
+  picture.append(box);
+  box.setAttribute("aria-hidden", "true");
   summary.setAttribute("role", "status");
   summary.setAttribute("aria-live", "polite");
   summary.className = "devops-lab-summary";
   summary.textContent = model.get("waiting");
   el.classList.add("devops-lab-figure");
-  el.append(box, summary);
+  el.append(picture, summary);
 
   let alive = true;
   let painting = false;
@@ -137,12 +144,12 @@ async function render({ model, el }) {
   }
 
   async function draw() {
-    const now = picture(model, controls);
+    const now = settled(model, controls);
     const layout = filled(now.arrangement, now.arrays);
     layout.template = model.get("templates")[isDark() ? "dark" : "light"];
     layout.width ??= width;
     summary.textContent = now.summary;
-    box.setAttribute("aria-label", plain(layout.title?.text) || now.summary);
+    picture.setAttribute("aria-label", plain(layout.title?.text) || now.summary);
     await plotly.react(box, filled(now.traces, now.arrays), layout, model.get("config"));
   }
 

@@ -12,6 +12,7 @@ numbers travel as binary arrays. A move of a slider is one message and one repai
 
 import functools
 import gzip
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ import traitlets
 from devops_lab.figures import CONFIG, DARK, LIGHT, summary_of
 from devops_lab.translation import _
 
-# The kinds of number a browser has an array for; the others travel as lists.
+# The kinds of number a browser has an array for. It has none for whole numbers of 64 bits, and
+# counts in float64 anyway.
 _BINARY = {"float64", "float32", "int32", "int16", "int8", "uint32", "uint16", "uint8"}
-_MOST_EXACT_WHOLE = 2**53
 
 
 class LiveFigure(anywidget.AnyWidget):
@@ -89,8 +90,9 @@ def _parts(figure: go.Figure, summary: str | None = None) -> dict[str, Any]:
     arrays: dict[str, dict[str, Any]] = {}
     traces = [trace.to_plotly_json() for trace in figure.data]
     arrangement = figure.layout.to_plotly_json()
-    # All figures wear the look of the course, which is sent once (`templates`).
-    arrangement.pop("template", None)
+    # The summary is sent as such; the look of the course is sent once (`templates`).
+    for elsewhere in ("meta", "template"):
+        arrangement.pop(elsewhere, None)
     arrangement["uirevision"] = "kept"
     return {
         "traces": _taken_out(traces, "traces", arrays),
@@ -101,28 +103,27 @@ def _parts(figure: go.Figure, summary: str | None = None) -> dict[str, Any]:
 
 
 def _taken_out(tree: Any, path: str, arrays: dict[str, dict[str, Any]]) -> Any:
-    """The tree with each numeric array moved to `arrays` and named by its path."""
+    """The tree with each array of numbers moved to `arrays` and named by its path."""
     match tree:
         case dict():
             return {key: _taken_out(at, f"{path}.{key}", arrays) for key, at in tree.items()}
         case list() | tuple():
             return [_taken_out(at, f"{path}.{index}", arrays) for index, at in enumerate(tree)]
-        case np.ndarray():
-            numbers = _narrowed(tree)
-            if numbers.ndim != 1 or numbers.dtype.name not in _BINARY:
-                return tree.tolist()
+        case np.ndarray() if tree.ndim == 1 and tree.dtype.kind in "fiu":
+            numbers = _as_a_browser_has_them(tree)
             arrays[path] = {"dtype": numbers.dtype.name, "bytes": numbers.tobytes()}
             return {"array": path}
-        case np.generic():
-            return tree.item()
+        case np.ndarray() | np.generic():
+            return _taken_out(tree.tolist(), path, arrays)
+        case float() if not math.isfinite(tree):
+            # JSON has no word for it, and plotly leaves a gap for what is missing.
+            return None
     return tree
 
 
-def _narrowed(numbers: np.ndarray) -> np.ndarray:
-    # Browsers have no plain array of 64-bit whole numbers.
-    if numbers.dtype.name in ("int64", "uint64") and np.all(np.abs(numbers) < _MOST_EXACT_WHOLE):
-        return numbers.astype("float64")
-    return numbers
+def _as_a_browser_has_them(numbers: np.ndarray) -> np.ndarray:
+    kind = numbers.dtype if numbers.dtype.name in _BINARY else np.dtype("float64")
+    return numbers.astype(kind.newbyteorder("<"))
 
 
 def _difference(first: dict[str, Any], frame: dict[str, Any]) -> dict[str, Any]:

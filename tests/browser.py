@@ -174,6 +174,10 @@ class NotebookPage:
         nbformat.write(_without_outputs(notebook), self.lab.folder / name)
         reset = "&reset" if view.startswith("lab") else ""
         self.page.goto(f"{self.lab.url}/{view}/{name}?token={self.lab.token}{reset}")
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Return when the notebook is shown and its kernel waits for the first cell."""
         self.page.wait_for_function(
             "window.jupyterapp?.shell.currentWidget?.sessionContext", timeout=60_000
         )
@@ -201,8 +205,13 @@ class NotebookPage:
 
     def run_all(self, within_s: float = 120) -> None:
         """Run every cell and wait for the last."""
-        self.page.set_default_timeout(within_s * 1000)
-        self.page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.page.evaluate(
+            """(within_ms) => Promise.race([
+                jupyterapp.commands.execute('notebook:run-all-cells'),
+                new Promise((_, fail) => setTimeout(fail, within_ms, new Error('still running'))),
+            ])""",
+            within_s * 1000,
+        )
         self.wait_until_idle(within_s)
 
     def red_outputs(self) -> list[str]:
