@@ -11,7 +11,7 @@ into a file for the start, and a change goes to the admin API of the running pro
 import json
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -144,7 +144,7 @@ class Balancing:
             rules.number(name, getattr(self, name), at_least=0, at_most=3600)
         if not self.servers:
             raise ValueError(_("servers must be at least one server, got none."))
-        if not self.check_path.startswith("/"):
+        if not str(self.check_path).startswith("/"):
             text = _("check_path must begin with a slash, got {path!r}.")
             raise ValueError(text.format(path=self.check_path))
         self._check_weights()
@@ -244,7 +244,7 @@ class Balancer(Caddy):
         self.settings = Balancing(
             _addresses(servers),
             policy,
-            tuple(weights),
+            _listed("weights", weights),
             key,
             retry_for_s,
             check_every_s,
@@ -269,7 +269,7 @@ class Balancer(Caddy):
         if "servers" in settings:
             settings["servers"] = _addresses(settings["servers"])
         if "weights" in settings:
-            settings["weights"] = tuple(settings["weights"])
+            settings["weights"] = _listed("weights", settings["weights"])
         if "policy" in settings:
             settings = {"weights": (), "key": "", **settings}
         before, self.settings = self.settings, replace(self.settings, **settings)
@@ -282,11 +282,18 @@ class Balancer(Caddy):
 
 
 def _addresses(servers: Sequence[HasAddress | str]) -> tuple[str, ...]:
-    return tuple(_address(server) for server in servers)
+    return tuple(map(_address, _listed("servers", servers)))
+
+
+def _listed(parameter: str, given: Any) -> tuple[Any, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        text = _("{parameter} must be a list, got {given!r}. Put it into square brackets.")
+        raise TypeError(text.format(parameter=parameter, given=given))
+    return tuple(given)
 
 
 def _address(server: HasAddress | str) -> str:
-    url = server if isinstance(server, str) else server.url
+    url = str(getattr(server, "url", server))
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname == "127.0.0.1" and parts.port:
         return parts.netloc

@@ -293,6 +293,9 @@ def _service_times(times_s: Sequence[float] | None, requests: int) -> list[float
 
 def _target(url: str) -> dict[str, Any]:
     """Host, port and path of a server of this machine; no other may be loaded."""
+    if not isinstance(url, str):
+        text = _('url must be an address in quotes or such as server.url + "work", got {url!r}.')
+        raise TypeError(text.format(url=url))
     parts = urlsplit(url)
     host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
     if parts.scheme != "http" or not _is_loopback(host):

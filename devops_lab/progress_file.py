@@ -98,15 +98,16 @@ class Progress:
     def now(self) -> Record:
         """All that is known: what the file holds, other kernels' part too, and what it could not
         take."""
+        unwritten = self._unwritten
         if not self.is_kept:
-            return self._unwritten
+            return unwritten
         try:
-            return self._read().merged_with(self._unwritten)
+            return self._read().merged_with(unwritten)
         except ValueError:
             self.add(Record())
         except OSError as error:
             self._cannot_keep(error)
-        return self._unwritten
+        return unwritten
 
     def add(self, change: Record) -> None:
         """Keeps the change; where the file cannot be written, in memory until it can."""

@@ -349,12 +349,10 @@ def main() -> None:
 
 
 def _port_refused(port: int, error: OSError) -> str:
-    if error.errno != errno.EADDRINUSE:
-        return f"Port {port} cannot be used ({error.strerror})."
-    return (
-        f"Port {port} is taken by another program. End that program, or use port 0, "
-        "which takes any free port."
-    )
+    remedy = "Use port 0, which takes any free port."
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken by another program. End that program, or {remedy.lower()}"
+    return f"Port {port} cannot be used ({os.strerror(error.errno)}). {remedy}"
 
 
 if __name__ == "__main__":

@@ -167,7 +167,9 @@ class Server(WebProgram):
     def _written_log(self) -> str:
         if not self.pid or not self._log_file.exists():
             return ""
-        return self._log_file.read_text(encoding="utf-8")
+        text = self._log_file.read_text(encoding="utf-8")
+        # A server that was killed may have left half a line, and the next start goes on after it.
+        return text[: text.rfind("\n") + 1]
 
     def _printed(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -181,7 +183,7 @@ def _folder(site: str | Path | None) -> Path:
 
 
 def _header_text(parameter: str, value: str) -> str:
-    if not re.fullmatch(r"[\w.-]{1,64}", value, re.ASCII):
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.-]{1,64}", value, re.ASCII):
         raise ValueError(
             _(
                 "{parameter} must be 1 to 64 letters, digits, dots or dashes, got {value!r}. "

@@ -20,9 +20,10 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from devops_lab.families import wait_until
+from devops_lab.interpreter import python_program
 from devops_lab.loadgen import send_load
 from devops_lab.processes import free_port
-from devops_lab.servers import Server, python_program
+from devops_lab.servers import Server
 from devops_lab.tables import requests, summarise
 
 PATH = "/api/orders/42"

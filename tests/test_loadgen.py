@@ -166,6 +166,16 @@ def test_where_nobody_listens_the_attempts_are_refused_and_nothing_is_invented()
     assert attempts[["status", "server", "wait_s", "service_s"]].isna().all(axis=None)
 
 
+def test_a_server_in_place_of_its_address_is_a_clear_mistake(oven: Server) -> None:
+    with pytest.raises(TypeError, match=r"url must be an address.*such as server\.url"):
+        send_load(oven, 50, 0.2)
+
+
+def test_a_path_beyond_ascii_goes_over_the_wire_as_it_is(oven: Server) -> None:
+    # What is not encoded is no path to a server of ours, and one bad answer each.
+    assert send_load(oven.url + "빵", 50, 0.1, arrivals="constant")["status"].tolist() == [400] * 5
+
+
 def test_an_answer_that_does_not_come_is_given_up(oven: Server) -> None:
     attempts = send_load(oven.url, arrivals=[0.0, 0.1], service_times_s=[2.0, 0.0], timeout_s=0.3)
     assert attempts["outcome"].tolist() == ["timed_out", "ok"]

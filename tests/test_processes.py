@@ -297,6 +297,31 @@ pressed.start()
     assert kernel.running() == ["shop"]
 
 
+def test_a_button_may_name_the_cell_that_shows_it(kernel: Kernel) -> None:
+    show = """
+from devops_lab import cells
+mine = cells.current()
+get_ipython().kernel.comm_manager.register_target("button", lambda comm, message: press())
+def press():
+    assert cells.current() is None
+    Listener("shop").start().cell = mine
+"""
+    press = {"comm_id": "1", "target_name": "button", "data": {}}
+    for cell_id in ("dashboard", None):
+        kernel.run(show, cell_id=cell_id)
+        message = kernel.client.session.msg("comm_open", press)
+        kernel.client.shell_channel.send(message)
+        kernel.run("1", cell_id="another")
+        assert kernel.running() == ["shop"]
+        kernel.run(show, cell_id=cell_id)
+        assert kernel.running() == []
+
+
+def test_outside_a_notebook_no_cell_runs(world: World) -> None:
+    with world.script("from devops_lab import cells; print(cells.current())") as it:
+        assert it.communicate(timeout=PATIENCE_S)[0] == "None\n"
+
+
 def test_the_end_of_a_script_ends_its_programs(world: World) -> None:
     with world.script("Listener('shop').start(); print(len(running())); sys.exit(3)") as it:
         assert it.communicate(timeout=PATIENCE_S)[0] == "1\n"
@@ -443,6 +468,22 @@ def test_a_program_is_started_again_after_a_crash_and_after_a_stop(marked: World
     assert marked.left() == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the clock as psutil on Linux sees it")
+def test_a_program_is_known_and_ended_also_after_the_clock_was_set(
+    marked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Program("sleeper", ["sleep", "60"]) as sleeper:
+        created_s, booted_s = psutil.Process(sleeper.pid).create_time(), psutil.boot_time()
+        # A system that has been up for as long as before, by a clock that is an hour ahead.
+        for module in (psutil, psutil._pslinux):
+            monkeypatch.setattr(module, "boot_time", lambda: booted_s + 3600)
+        assert psutil.Process(sleeper.pid).create_time() > created_s + 3000
+        assert sleeper.is_running
+        sleeper.kill()
+        assert not sleeper.is_running
+    assert marked.left() == []
+
+
 def test_a_frozen_program_is_still_there_and_can_be_stopped(marked: World) -> None:
     with Program("sleeper", ["sleep", "60"]) as sleeper:
 
@@ -576,6 +617,27 @@ def test_an_interrupt_at_any_moment_of_a_start_leaves_nothing_behind(marked: Wor
         assert list(home.iterdir()) == []
         assert marked.processes() == []
     assert interrupts == 40
+
+
+def test_a_reaper_that_cannot_be_started_is_one_clear_sentence(world: World) -> None:
+    code = """
+import resource
+from devops_lab.processes import ProgramError
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (6, hard))
+try:
+    Listener("shop").start()
+except ProgramError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+with Listener("shop"):
+    print("works again")
+"""
+    with world.script(code) as it:
+        said = it.communicate(timeout=PATIENCE_S)[0].splitlines()
+    assert "could not be started" in said[0]
+    assert "Close other notebooks" in said[0]
+    assert said[1:] == ["works again"]
 
 
 def test_a_full_disk_is_one_clear_sentence(world: World) -> None:

@@ -165,6 +165,14 @@ def test_a_damaged_file_is_set_aside_and_said_once(at_home, damage, capsys):
     assert kept(at_home)["right"] == ["00.sum"]
 
 
+def test_a_file_that_is_damaged_meanwhile_costs_nothing_that_is_still_in_memory(at_home):
+    mine = Progress(at_home)
+    mine._unwritten = Record(right=frozenset({"00.sum"}))
+    (at_home / PROGRESS_FILE).write_text("{")
+    assert mine.now().right == {"00.sum"}
+    assert kept(at_home)["right"] == ["00.sum"]
+
+
 def test_an_empty_file_is_a_fresh_start(at_home, capsys):
     (at_home / PROGRESS_FILE).write_text("")
     show_progress()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import html
+import importlib
 import json
 import linecache
 import random
@@ -30,9 +31,10 @@ from devops_lab import http1, paths
 from devops_lab.client import ask
 from devops_lab.course import data_folder
 from devops_lab.http1 import Refusal, RequestReader
+from devops_lab.interpreter import python_program
 from devops_lab.processes import ProgramError, free_port, running
 from devops_lab.route_function import as_reply
-from devops_lab.servers import Server, python_program
+from devops_lab.servers import Server
 from devops_lab.service import Draws, Settings, Workers
 from devops_lab.shop import MENU
 
@@ -122,13 +124,6 @@ def test_an_order_is_the_same_each_time_and_adds_up(bakery: Server) -> None:
     assert missing == [404] * 4
 
 
-def test_a_folder_without_a_slash_is_redirected_by_a_relative_place(bakery: Server) -> None:
-    answer = bakery.get("/recipes")
-    assert answer.status == 301
-    place = urljoin("http://hub.example/user/mina/proxy/8000/recipes", answer.headers["Location"])
-    assert place == "http://hub.example/user/mina/proxy/8000/recipes/"
-
-
 def test_what_the_browser_has_already_is_not_sent_again(bakery: Server) -> None:
     tag = bakery.get("/bread.svg").headers["ETag"]
     again = bakery.get("/bread.svg", headers={"If-None-Match": tag})
@@ -139,8 +134,52 @@ def test_only_reading_is_possible(bakery: Server) -> None:
     head = say(bakery, b"HEAD /menu.html HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"Content-Length: %d\r\n" % (SITE / "menu.html").stat().st_size in head
     assert head.endswith(b"\r\n\r\n")
-    answer = bakery.get("/menu.html", method="DELETE")
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    for path in ("/", "/menu.html", "/work", "/api/orders/42", "/api/no-such-thing"):
+        answer = bakery.get(path, method="DELETE")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+        assert bakery.get(path, method="HEAD").body == b""
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "meant"),
+    [
+        ("/recipes", 301, "/recipes/"),
+        ("/recipes?bread=rye", 301, "/recipes/?bread=rye"),
+        ("//api///orders/42", 308, "/api/orders/42"),
+        ("//menu.html?sort=price", 308, "/menu.html?sort=price"),
+        ("//", 308, "/"),
+        ("//shop.example/", 308, "/shop.example/"),
+        ("//a:b", 308, "/a:b"),
+    ],
+)
+@pytest.mark.parametrize("base", ["http://a.example", "http://hub.example/user/mina/proxy/8000"])
+def test_a_redirect_leads_home_also_behind_a_prefix(
+    bakery: Server, asked: str, status: int, meant: str, base: str
+) -> None:
+    answer = bakery.get(asked)
+    assert answer.status == status
+    assert paths.resolve(base + asked, answer.headers["Location"]) == base + meant
+
+
+def test_a_part_of_a_file_is_sent_to_who_asks_for_one(bakery: Server) -> None:
+    whole = bakery.get("/bread.svg")
+    length, tag = len(whole.body), whole.headers["ETag"]
+    assert whole.headers["Accept-Ranges"] == "bytes"
+
+    def part(wish: str, **headers: str) -> tuple[int, bytes, str | None]:
+        asked = {"Range": wish} | {name.replace("_", "-"): text for name, text in headers.items()}
+        answer = bakery.get("/bread.svg", headers=asked)
+        return answer.status, answer.body, answer.headers["Content-Range"]
+
+    assert part("bytes=5-9") == (206, whole.body[5:10], f"bytes 5-9/{length}")
+    assert part("bytes=-4", If_Range=tag)[:2] == (206, whole.body[-4:])
+    status, _told, content_range = part(f"bytes={length}-")
+    assert (status, content_range) == (416, f"bytes */{length}")
+    for wish in ("bytes=0-1,4-5", "lines=1-2", "bytes=9-5"):
+        assert part(wish) == (200, whole.body, None)
+    assert part("bytes=5-9", If_Range='"of an older version"') == (200, whole.body, None)
+    head = bakery.get("/bread.svg", method="HEAD", headers={"Range": "bytes=5-9"})
+    assert (head.status, head.headers["Content-Length"]) == (200, str(length))
 
 
 def test_requests_on_one_connection_are_answered_in_their_order(bakery: Server) -> None:
@@ -148,6 +187,19 @@ def test_requests_on_one_connection_are_answered_in_their_order(bakery: Server) 
     last = b"GET /api/orders/3 HTTP/1.1\r\nHost: bakery\r\nConnection: close\r\n\r\n"
     answers = say(bakery, one % (1, b"0.05") + one % (2, b"0") + last)
     assert re.findall(rb'"order": (\d)', answers) == [b"1", b"2", b"3"]
+
+
+def test_however_many_requests_come_at_once_none_is_taken_for_a_long_one(bakery: Server) -> None:
+    many = 6_000
+    one = b"HEAD /work HTTP/1.1\r\nHost: bakery\r\n\r\n"
+    with connect(bakery) as connection:
+        telling = threading.Thread(target=connection.sendall, args=(many * one,), daemon=True)
+        telling.start()
+        answers = b""
+        while answers.count(b"\r\n\r\n") < many and (part := connection.recv(1 << 20)):
+            answers += part
+        telling.join()
+    assert answers.count(b"HTTP/1.1 200 OK") == many
 
 
 def test_a_client_of_1996_and_one_that_names_the_whole_url_are_answered(bakery: Server) -> None:
@@ -188,6 +240,11 @@ def test_long_and_unreadable_bodies_are_cut_in_the_conversation() -> None:
     with Server(route=route) as server:
         assert server.get("/").conversation.endswith("a\n(and 4000 more characters)")
         assert server.get("/picture").conversation.endswith("(10 bytes that are no text)")
+
+
+def test_a_character_set_that_nobody_knows_is_read_as_utf_8() -> None:
+    with Server(route=lambda _path: (200, "text/html; charset=hieroglyphs", "빵")) as server:
+        assert server.get("/").text == "빵"
 
 
 def test_a_proxy_in_the_environment_is_passed_by(
@@ -251,6 +308,7 @@ def test_a_server_keeps_its_port_and_its_log_when_it_is_started_again() -> None:
         ({"service_distribution": "normal"}, "service_distribution must be one of constant"),
         ({"port": 70_000}, "port must be at most 65,535"),
         ({"name": "a\r\nb"}, "name must be 1 to 64 letters"),
+        ({"name": 5}, "name must be 1 to 64 letters.*got 5"),
         ({"site": "/there/is/no/such/folder"}, "site must be a folder"),
     ],
 )
@@ -520,6 +578,38 @@ def test_the_log_is_complete_after_a_stop_in_the_middle_of_the_traffic() -> None
     assert set(answered) <= set(server.log()["request_id"])
 
 
+def test_half_a_line_of_a_killed_server_costs_no_other_line() -> None:
+    with Server() as server:
+        server.get("/first")
+        assert len(server.log()) == 1
+        server.kill()
+        with (server.folder / "access.jsonl").open("a") as log:
+            log.write('{"time":"2030-')
+        assert len(server.log()) == 1
+        server.start()
+        server.get("/second")
+    assert server.log()["path"].tolist() == ["/first", "/second"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_queue_may_be_longer_than_the_systems_first_limit_of_open_files() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The reaper hands on what it was started with, so the limit is set in a shell of its own.
+    code = (
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, (100, {before[1]}))\n"
+        "from devops_lab.loadgen import send_load\n"
+        "from devops_lab.servers import Server\n"
+        "with Server(service_time_s=0.5, workers=300) as server:\n"
+        "    attempts = send_load(server.url, 200, 1, arrivals='constant')\n"
+        "    print(*attempts['outcome'].unique(), len(server.last_log_lines(100)))\n"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert told.splitlines()[-1] == "ok 1"
+
+
 def test_a_log_of_nothing_is_an_empty_table_with_its_columns(bakery: Server) -> None:
     empty = Server().log()
     assert len(empty) == 0
@@ -659,6 +749,31 @@ def test_the_server_has_a_copy_of_the_function_with_its_helpers_and_what_it_reme
     with Server(route=route) as server:
         calls[0] = 100
         assert [server.get("/").text for _request in range(2)] == ["&lt;2&gt;", "&lt;3&gt;"]
+
+
+def test_text_says_that_it_is_utf_8_unless_the_function_says_what_it_is() -> None:
+    def label(content_type: str, body: str | bytes) -> str:
+        return as_reply((200, content_type, body)).content_type
+
+    assert label("text/html", "빵") == "text/html; charset=utf-8"
+    assert label("text/html; charset=UTF-8", "빵") == "text/html; charset=UTF-8"
+    assert label("text/html", "빵".encode("euc-kr")) == "text/html"
+    assert label("application/json", '"빵"') == "application/json"
+
+
+def test_a_function_may_use_the_modules_of_its_folder_and_they_hide_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
+    (tmp_path / "ovens.py").write_text("def route(path):\n    return 200, 'text/plain', 'warm'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    ovens = importlib.import_module("ovens")
+    try:
+        with Server(route=ovens.route) as server:
+            assert server.get("/").text == "warm"
+    finally:
+        del sys.modules["ovens"]
 
 
 @pytest.mark.parametrize(
