@@ -74,11 +74,11 @@ def compare(
     else:
         simulated = same_requests(scenario, measured)
     compared = _side_by_side(scenario, simulated, measured)
-    notes = [*_on_theory(scenario), *_on_measurement(scenario, measured)]
+    notes = [*_on_theory(scenario), *_on_measurement(scenario, simulated, measured)]
     for note in notes:
         print(note)
-    earlier = simulated if measured is None else measured
-    compared.attrs["notes"] = earlier.attrs["notes"] + notes
+    # Those of a measurement have been printed by it.
+    compared.attrs["notes"] = notes if measured is None else measured.attrs["notes"] + notes
     return compared
 
 
@@ -162,9 +162,12 @@ def _on_theory(scenario: Scenario) -> Iterator[str]:
         yield _("Its means are exact; its percentiles take service times as gamma distributed.")
 
 
-def _on_measurement(scenario: Scenario, measured: "DataFrame | None") -> Iterator[str]:
+def _on_measurement(
+    scenario: Scenario, simulated: "DataFrame", measured: "DataFrame | None"
+) -> Iterator[str]:
     if measured is None:
-        yield obstacle(scenario)
+        yield from simulated.attrs["notes"]
+        yield from filter(None, [obstacle(scenario)])
         return
     found = agreement(scenario, measured)
     yield _("The machine adds {added} ms to a request.").format(

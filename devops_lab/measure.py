@@ -36,6 +36,7 @@ DURATION_S = 10.0
 # A request costs about a millisecond on its way; a service that is not much longer hides in it.
 SHORTEST_CLEAR_SERVICE_S = 0.005
 MOST_TURNS = 1_000
+MOST_WORKERS = 10_000
 
 # The scenario's balancers as Caddy names them; turns by weight are a longer round of turns.
 POLICIES = {
@@ -77,6 +78,12 @@ def obstacle(scenario: Scenario) -> str:
 
 def _obstacles(scenario: Scenario, limits: Limits) -> Iterator[str]:
     alone = has_one_queue(scenario)
+    workers = scenario.servers * scenario.workers
+    if alone and workers > MOST_WORKERS:
+        yield _(
+            "A real server has its workers in one process, and the most is {most:,}, got "
+            "{workers:,}. Choose fewer workers, or simulate it."
+        ).format(most=MOST_WORKERS, workers=workers)
     if not alone and scenario.balancer not in POLICIES:
         text = _("Caddy has no {balancer}. Choose least_connections or random, or simulate it.")
         yield text.format(balancer=scenario.balancer)
@@ -261,7 +268,9 @@ def _plan(scenario: Scenario, requests: int | None, duration_s: float | None) ->
         raise ValueError(text.format(seconds=min(longest_s, duration_s or longest_s)))
     notes = list(_notes(scenario))
     if kept < len(times_s):
-        text = _("A run here takes {seconds:g} s at most: the first {kept} of {asked} requests.")
+        text = _(
+            "A run here takes {seconds:g} s at most: the first {kept:,} of {asked:,} requests."
+        )
         notes.append(text.format(seconds=longest_s, kept=kept, asked=len(times_s)))
     first = planned.head(kept)
     first.attrs["notes"] = planned.attrs["notes"] + notes
