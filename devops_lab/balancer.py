@@ -21,7 +21,7 @@ from devops_lab import machine, rules
 from devops_lab.client import Answer, ask
 from devops_lab.processes import ProgramError, free_port
 from devops_lab.translation import _
-from devops_lab.web_program import WebProgram
+from devops_lab.web_program import WebProgram, site_folder
 
 POLICIES = (
     "round_robin",
@@ -115,9 +115,7 @@ class FileServer(Caddy):
     """A folder of files behind Caddy, a web server that runs large sites."""
 
     def __init__(self, site: str | Path, *, name: str = "caddy", port: int = 0) -> None:
-        if not Path(site).is_dir():
-            raise ValueError(_("site must be a folder, got {site!r}.").format(site=str(site)))
-        self._site = Path(site).absolute()
+        self._site = site_folder(site)
         super().__init__(name, port)
 
     def handler(self) -> dict[str, Any]:

@@ -9,8 +9,8 @@ PACKAGE = Path(__file__).parent
 def python_program(module: str, *arguments: str) -> list[str]:
     """The command that calls `main` of a module of this package.
 
-    The folder that the package lies in is searched first for the package and last for anything
-    else, the learner's folder not at all: either may hold a `json.py`.
+    The folder that the package lies in comes first on the path while the package is found there,
+    and last from then on, since it may hold a `json.py` too; the learner's folder is not on it.
     """
     steps = (
         "import sys",

@@ -118,10 +118,8 @@ class Load(Sender):
 
     def wait(self) -> "DataFrame":
         """The attempts, when all have ended; see `tables.ATTEMPTS`."""
-        wait_until(lambda: not self.is_running, within_s=SHOW_PROGRESS_EVERY_S)
-        while self.is_running:
+        while not wait_until(lambda: not self.is_running, within_s=SHOW_PROGRESS_EVERY_S):
             self._show_progress()
-            wait_until(lambda: not self.is_running, within_s=SHOW_PROGRESS_EVERY_S)
         attempts, lines = self.attempts(), self.last_log_lines() if self.pid else []
         self.stop()
         if len(attempts) < len(self.intended_s):

@@ -27,7 +27,7 @@ from devops_lab.route_function import RouteFunction, pack, try_once
 from devops_lab.serve import TOKEN_HEADER, TOKEN_VARIABLE
 from devops_lab.service import Settings
 from devops_lab.translation import _
-from devops_lab.web_program import WebProgram
+from devops_lab.web_program import WebProgram, site_folder
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -63,7 +63,7 @@ class Server(WebProgram):
         if site is not None and route is not None:
             raise ValueError(_("Give a site or a route, not both: the route answers every path."))
         self.settings = Settings(service_time_s, service_distribution, workers, error_share)
-        self._site = _folder(site)
+        self._site = site_folder(data_folder() / "site" if site is None else site)
         self._seed = rules.whole("seed", seed)
         self._token = secrets.token_urlsafe()
         self._kept_log = ""
@@ -173,13 +173,6 @@ class Server(WebProgram):
 
     def _printed(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-
-
-def _folder(site: str | Path | None) -> Path:
-    folder = Path(site) if site is not None else data_folder() / "site"
-    if not folder.is_dir():
-        raise ValueError(_("site must be a folder, got {site!r}.").format(site=str(site)))
-    return folder.absolute()
 
 
 def _header_text(parameter: str, value: str) -> str:

@@ -1,6 +1,7 @@
 """A program that answers HTTP at one port of 127.0.0.1: what every server has, whoever wrote it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from devops_lab import rules
 from devops_lab.client import Answer, ask
@@ -44,3 +45,13 @@ class WebProgram(Program):
     ) -> Answer:
         """The answer to a path, which goes over the wire as it is (see `client.ask`)."""
         return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
+
+
+def site_folder(site: str | Path) -> Path:
+    """The folder of files to serve, as an absolute path; raises a `ValueError` where it is none."""
+    folder = Path(site)
+    if not folder.is_dir():
+        raise ValueError(
+            _("site must be a folder that exists, got {site!r}.").format(site=str(site))
+        )
+    return folder.absolute()

@@ -295,6 +295,10 @@ def test_a_misspelt_exercise_names_the_near_ones():
         check("99.encoed", 1, catalogue=CATALOGUE)
     with pytest.raises(LookupError, match=r"no exercise 98\.any; near it: none"):
         check("98.any", 1)
+    with pytest.raises(LookupError, match=r"no exercise 2; near it: 99\.encode"):
+        check(2, 1, catalogue=CATALOGUE)
+    with pytest.raises(ValueError, match="2 is not a name such as"):
+        check(2, 1)
     with pytest.raises(ValueError, match="not a name such as"):
         check("encode", 1)
 

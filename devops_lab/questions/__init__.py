@@ -95,7 +95,7 @@ def lesson_of(name: str) -> str:
     >>> lesson_of("02.decode")
     '02'
     """
-    if not re.fullmatch(r"\d\d\.[a-z][a-z0-9_]*", name):
+    if not isinstance(name, str) or not re.fullmatch(r"\d\d\.[a-z][a-z0-9_]*", name):
         raise ValueError(
             _("{name} is not a name such as 02.decode: lesson, dot, small letters.").format(
                 name=repr(name)
@@ -142,5 +142,5 @@ def near(name: str, known: Iterable[str]) -> str:
     '02.decode'
     """
     known = sorted(known)
-    like = difflib.get_close_matches(name, known, n=3) or known[:3]
+    like = difflib.get_close_matches(str(name), known, n=3) or known[:3]
     return ", ".join(like) or _("none")
