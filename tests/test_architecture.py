@@ -69,11 +69,18 @@ MAY_IMPORT = {
     "sender": "lifeline open_files",
     "loadgen": "families interpreter processes sender tables",
     "attacks": "balancer servers",
+    # a page of many servers, and work too heavy for a page
+    "pages": "client servers",
+    "baskets": "shop",
+    "job_server": "access_log baskets course http1 lifeline serve service shop",
+    "jobs": "interpreter processes servers",
     # figures
     "figures": "",
     "request_figures": "figures",
+    "page_figures": "figures",
     "live_figure": "figures",
     "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
+    "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "no_delay": "",
     # exercises and progress
     "cards": "",

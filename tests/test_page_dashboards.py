@@ -1,0 +1,115 @@
+"""The figures and the dashboard of pages that need several servers."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+from driving import drive
+
+from devops_lab import processes
+from devops_lab.families import wait_until
+from devops_lab.figures import summary_of
+from devops_lab.page_dashboards import ELSEWHERE, PageUnderLoad, page_under_load
+from devops_lab.page_figures import how_requests_ended, whole_pages
+from devops_lab.tables import ATTEMPTS, table
+
+
+def visits(**whole: int) -> pd.DataFrame:
+    """Ten visits for each number of servers, so many of them whole."""
+    rows = [(int(n[1:]), page, page < good) for n, good in whole.items() for page in range(10)]
+    return pd.DataFrame(rows, columns=["servers", "page", "is_whole"])
+
+
+def attempts(*outcomes: str) -> pd.DataFrame:
+    count = len(outcomes)
+    times = [float(n) for n in range(count)]
+    columns = {
+        **{name: [None] * count for name in ("status", "server")},
+        **{name: [float("nan")] * count for name in ("wait_s", "service_s")},
+        **dict.fromkeys(("intended_s", "start_s", "end_s"), times),
+    }
+    columns |= {"request": range(count), "attempt": [1] * count, "outcome": list(outcomes)}
+    return table({**columns, "latency_s": [0.5] * count}, ATTEMPTS)
+
+
+def test_whole_pages_lie_beside_the_formula_and_the_prediction() -> None:
+    figure = whole_pages(visits(n1=10, n3=8), 0.9, predicted_percent=90)
+    assert summary_of(figure) == (
+        "Needs 1: 100 % whole, the formula says 90 %. Needs 3: 80 % whole, the formula says 72.9 %."
+    )
+    assert list(figure.data[0].y) == pytest.approx([90, 81, 72.9])
+    assert list(figure.data[1].y) == [100, 80]
+    [line] = figure.layout.shapes
+    assert (line.y0, line.line.dash) == (90, "dot")
+
+
+@pytest.mark.parametrize("predicted", [None, 0, 99, 250])
+def test_whole_pages_take_any_prediction(predicted: float | None) -> None:
+    low, high = whole_pages(visits(n1=9), 0.9, predicted).layout.yaxis.range
+    assert 0 <= low < 90
+    assert high >= 101
+
+
+def test_requests_that_were_lost_are_told_by_how_they_were_lost() -> None:
+    runs = {
+        "killed": attempts("ok", "refused", "closed", "failed"),
+        "frozen": attempts("ok", "timed_out"),
+    }
+    figure = how_requests_ended(runs)
+    assert figure.layout.title.text == "killed: 3 of 4 lost · frozen: 1 of 2 lost"
+    assert "killed: 1 answered, 3 errors at once, 0 without any answer." in summary_of(figure)
+    assert "frozen: 1 answered, 0 errors at once, 1 without any answer." in summary_of(figure)
+
+
+@pytest.fixture
+def dashboard() -> Iterator[PageUnderLoad]:
+    yield page_under_load()
+    processes.stop_all()
+
+
+def test_the_page_dashboard_can_be_driven_at_rest_and_while_it_runs(
+    dashboard: PageUnderLoad,
+) -> None:
+    assert drive(dashboard) == []
+    assert processes.running() == []
+    dashboard.button.click()
+    assert dashboard.is_running
+    for moves in (
+        {"servers": 5, "failing": 20},
+        {"heavy": 20, "pages_per_s": 40},
+        {"reports": ELSEWHERE},
+        {"pages_per_s": 0},
+    ):
+        for name, value in moves.items():
+            dashboard.controls[name].value = value
+            assert dashboard.message == ""
+    dashboard.button.click()
+    assert not dashboard.is_running
+    assert processes.running() == []
+
+
+def test_the_page_dashboard_counts_whole_pages_beside_the_formula(
+    dashboard: PageUnderLoad,
+) -> None:
+    dashboard.controls["failing"].value = 20
+    dashboard.button.click()
+    assert wait_until(lambda: "(the formula says 51.2 %)" in dashboard.live.summary, within_s=20)
+    dashboard.controls["servers"].value = 1
+    assert wait_until(lambda: "(the formula says 80 %)" in dashboard.live.summary, within_s=20)
+    assert dashboard.message == ""
+
+
+def test_a_page_dashboard_whose_servers_die_says_so_and_can_be_started_again(
+    dashboard: PageUnderLoad,
+) -> None:
+    dashboard.button.click()
+    menu = next(program for program in processes.running() if program.name == "menu")
+    menu.kill()
+    assert wait_until(lambda: " 0 of " in f" {dashboard.live.summary}", within_s=30) or (
+        dashboard.message
+    )
+    dashboard.button.click()
+    assert processes.running() == []
+    dashboard.button.click()
+    assert dashboard.is_running
+    assert dashboard.message == ""
