@@ -250,7 +250,7 @@ def test_the_table_has_a_row_for_every_lesson(at_home, capsys):
 def test_a_stop_of_no_lesson_names_the_near_ones():
     with pytest.raises(LookupError, match="no lesson 2; near it: .*02"):
         reached_stop("2")
-    with pytest.raises(LookupError, match="no lesson 2; near it: 00"):
+    with pytest.raises(LookupError, match="no lesson 2; near it: .*02"):
         reached_stop(2)
 
 
