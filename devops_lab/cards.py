@@ -9,8 +9,6 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from IPython.display import display
-
 # The word's sign, and the theme's colour with one for pages without a theme (GitHub, paper).
 _LOOKS = {
     "right": ("✓", "var(--jp-success-color1, #2e7d32)"),
@@ -75,6 +73,8 @@ class Table:
 
 def show(shown: Card | Table) -> None:
     """Shows it below the cell, wherever in the cell it is called."""
+    from IPython.display import display
+
     display(shown)
 
 

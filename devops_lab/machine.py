@@ -3,7 +3,6 @@
 A missing tool never breaks a lesson: the lesson says what is missing and shows what it can.
 """
 
-import html
 import importlib.metadata
 import os
 import platform
@@ -17,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from devops_lab.cards import Table
 from devops_lab.translation import _, ngettext
 
 ANSWER_WITHIN_S = 10.0
@@ -132,38 +132,29 @@ def tools() -> tuple[Tool, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Report:
-    """The tools with the versions that answered, as a table in a notebook and in a terminal."""
-
-    rows: tuple[tuple[Tool, str | None], ...]
-
-    def __repr__(self) -> str:
-        lines = [_("This machine: {machine}").format(machine=_this_machine())]
-        for tool, version in self.rows:
-            lines.append(f"{tool.name:<11} {version or _('missing'):<14} {_purpose(tool)}")
-            if not version:
-                lines.append(f"{'':<26} {tool.install}")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        heads = (_("Tool"), _("Version"), _("What it is for"), _("To install it"))
-        rows = [
-            (tool.name, version or _("missing"), _purpose(tool), "" if version else tool.install)
-            for tool, version in self.rows
-        ]
-        return (
-            f"<p>{html.escape(_('This machine: {machine}').format(machine=_this_machine()))}</p>"
-            f"<table><thead>{_html_row('th', heads)}</thead>"
-            f"<tbody>{''.join(_html_row('td', row) for row in rows)}</tbody></table>"
-        )
-
-
-def check() -> Report:
+def check() -> Table:
     """Every tool with its version; all are asked at once, each has ten seconds to answer."""
     asked = tools()
     with ThreadPoolExecutor(len(asked)) as pool:
-        return Report(tuple(zip(asked, pool.map(lambda tool: tool.version, asked), strict=True)))
+        versions = list(pool.map(lambda tool: tool.version, asked))
+    return _table(list(zip(asked, versions, strict=True)))
+
+
+def _table(found: Sequence[tuple[Tool, str | None]]) -> Table:
+    lines = []
+    for tool, version in found:
+        lines.append(f"{tool.name:<11} {version or _('missing'):<14} {_purpose(tool)}")
+        if not version:
+            lines.append(f"{'':<26} {tool.install}")
+    return Table(
+        _("This machine: {machine}").format(machine=_this_machine()),
+        (_("Tool"), _("Version"), _("What it is for"), _("To install it")),
+        tuple(
+            (tool.name, version or _("missing"), _purpose(tool), "" if version else tool.install)
+            for tool, version in found
+        ),
+        tuple(lines),
+    )
 
 
 def summary(lessons: Collection[str]) -> str:
@@ -233,7 +224,3 @@ def _purpose(tool: Tool) -> str:
 
 def _this_machine() -> str:
     return f"Python {platform.python_version()}, {platform.platform(aliased=True, terse=True)}"
-
-
-def _html_row(cell: str, texts: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts) + "</tr>"

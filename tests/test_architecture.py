@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "simulate": "kernels scenario tables",
     "theory": "queueing scenario",
     # where the course is, on which machine, and its command
-    "machine": "",
+    "machine": "cards",
     "course": "",
     "launcher": "course",
     "cli": "course launcher machine scenario simulate",
@@ -78,9 +78,11 @@ MAY_IMPORT = {
     "figures": "",
     "request_figures": "figures",
     "page_figures": "figures",
+    "latency_figures": "figures",
     "live_figure": "figures",
     "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
+    "three_ways": "cells dashboards latency_figures measure scenario simulate tables theory",
     "no_delay": "",
     # exercises and progress
     "cards": "",

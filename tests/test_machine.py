@@ -1,5 +1,6 @@
 """Which real tools are here: found, asked for their version, and what is said of a missing one."""
 
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -33,14 +34,14 @@ def test_what_stands_beside_this_python_is_found_without_a_path(
 
 
 def test_the_table_names_every_tool_and_the_line_that_installs_a_missing_one() -> None:
-    report = machine.check()
-    shown = repr(report)
-    for tool, version in report.rows:
-        assert tool.name in shown
-        assert tool.purpose in shown
-        assert (tool.install in shown) or version
-        assert tool.name in report._repr_html_()
-    assert "JupyterLab" in {tool.name for tool, version in report.rows if version}
+    table = machine.check()
+    rows = {name: (version, install) for name, version, _purpose, install in table.rows}
+    for tool in machine.tools():
+        version, install = rows[tool.name]
+        assert tool.purpose in repr(table)
+        assert (version == "missing") == (install == tool.install) == (install != "")
+        assert install in repr(table)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", rows["JupyterLab"][0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs made here are POSIX scripts")
