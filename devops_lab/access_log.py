@@ -26,6 +26,7 @@ class Entry:
     error: str | None = None
 
     def line(self) -> str:
+        """The request as one line of JSON."""
         # By hand, since it is written for every request: `json.dumps` takes five times as long.
         return (
             f'{{"time":"{timestamp(self.arrived_s)}","request_id":{_quoted(self.request_id)},'

@@ -28,10 +28,12 @@ class Histogram:
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
+        """Count one value."""
         self.counts[bisect_left(self.edges, value)] += 1
         self.sum += value
 
     def lines(self) -> Iterator[str]:
+        """The lines of the exposition; each bucket counts the smaller ones too."""
         yield from _title(self.name, "histogram", self.meaning)
         so_far = 0
         for edge, count in zip((*self.edges, "+Inf"), self.counts, strict=True):
@@ -61,11 +63,13 @@ class Metrics:
         )
 
     def finished(self, method: str, status: int, wait_s: float, service_s: float) -> None:
+        """Count one answered request."""
         self.requests[method, status] += 1
         self.latency.observe(wait_s + service_s)
         self.service.observe(service_s)
 
     def text(self) -> str:
+        """All metrics, as Prometheus reads them."""
         lines = [*_title("http_requests_total", "counter", "Requests answered.")]
         for (method, status), count in sorted(self.requests.items()):
             lines.append(f'http_requests_total{{method="{method}",status="{status}"}} {count}')

@@ -37,7 +37,6 @@ class Request:
     query: str
     headers: dict[str, str]
     body: bytes = b""
-    version: str = "1.1"
     keep_alive: bool = True
 
 
@@ -162,9 +161,7 @@ class RequestReader:
             raise _path_too_long()
         method = self._parser.get_method().decode("ascii")
         keep_alive = self._parser.should_keep_alive()
-        self._complete.append(
-            Request(method, path, query, self._headers, self._body, version, keep_alive)
-        )
+        self._complete.append(Request(method, path, query, self._headers, self._body, keep_alive))
         self._in_message = False
 
 

@@ -48,6 +48,7 @@ class Sender(Program):
         super().__init__(name, [])
 
     def prepare(self) -> None:
+        """Write the plan, and forget what an earlier run has measured."""
         self._rows, self._read_bytes = [], 0
         plan = self.folder / "plan.json"
         plan.write_text(json.dumps(self._plan))
@@ -160,6 +161,7 @@ class LiveLoad(Sender):
         self._plan["longest_s"] = LONGEST_LIVE_S
 
     def prepare(self) -> None:
+        """Write the rate as well, into a file that the sender looks at."""
         self._plan["rate_file"] = str(self._rate_file)
         self._plan["begun_file"] = str(self._begun_file)
         self._write_rate()

@@ -47,6 +47,7 @@ class Record:
     others: dict[str, Any] = field(default_factory=dict)
 
     def merged_with(self, newer: "Record") -> "Record":
+        """Both together; of two predictions the newer one counts."""
         return Record(
             self.right | newer.right,
             self.stops | newer.stops,
@@ -56,7 +57,7 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str) -> "Record":
-        """Raises `ValueError` when the text is not what `to_json` writes."""
+        """The record that was written so; raises `ValueError` for a text that is none."""
         try:
             found = json.loads(text or "{}")
             right, stops = _names(found.pop("right", [])), _names(found.pop("stops", []))
@@ -66,6 +67,7 @@ class Record:
         return cls(right, stops, predictions, found)
 
     def to_json(self) -> str:
+        """The record as the text of a file."""
         kept = {
             "right": sorted(self.right),
             "stops": sorted(self.stops),

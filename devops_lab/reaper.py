@@ -33,6 +33,7 @@ class Reaper:
         self.programs: dict[str, tuple[subprocess.Popen[bytes], Birth]] = {}
 
     def start(self, name: str) -> dict[str, Any]:
+        """Start what the order in this folder says; tells the birth of the program."""
         folder = self.home / name
         order = json.loads((folder / "order.json").read_text())
         # It holds the kernel's whole environment, secrets included.
@@ -47,6 +48,7 @@ class Reaper:
         return {"birth": birth}
 
     def stop(self, name: str) -> dict[str, Any]:
+        """End the program, if it was started, and remove its folder; tells the exit code."""
         exit_code = None
         if name in self.programs:
             process, birth = self.programs.pop(name)
@@ -56,6 +58,7 @@ class Reaper:
         return {"exit_code": exit_code}
 
     def answer(self, verb: str, name: str) -> dict[str, Any]:
+        """What the verb tells, or the error that it met."""
         try:
             return {"start": self.start, "stop": self.stop}[verb](name)
         # Whatever is wrong with one program must not cost the others their reaper.
@@ -63,6 +66,7 @@ class Reaper:
             return {"error": str(error)}
 
     def end_all(self) -> None:
+        """End every program and remove all folders."""
         end(*(birth for _, birth in self.programs.values()))
         shutil.rmtree(self.home, ignore_errors=True)
 

@@ -26,6 +26,8 @@ MOST_LINES = 5
 def as_reply(answer: Any) -> Reply:
     """The function's answer, checked; raises a `TypeError` or `ValueError` that says what it was.
 
+    A body of str is sent as UTF-8, and text without a character set is labelled so.
+
     >>> as_reply((200, "text/plain", "Hello"))
     Reply(status=200, content_type='text/plain; charset=utf-8', body=b'Hello', headers={})
     >>> as_reply("Hello")
@@ -41,27 +43,25 @@ def as_reply(answer: Any) -> Reply:
             ).format(answer=_short(answer))
         )
     status, content_type, body = answer
-    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
-        raise ValueError(
-            _("The status must be a whole number from 200 to 599, got {status}.").format(
-                status=_short(status)
-            )
-        )
-    # A line break would let the answer's text write headers of its own.
-    if not isinstance(content_type, str) or not re.fullmatch(r"[\w.+-]+/[ -~]+", content_type):
-        raise ValueError(
-            _('The content type must be text such as "text/html", got {content_type}.').format(
-                content_type=_short(content_type)
-            )
-        )
-    if not isinstance(body, str | bytes):
-        raise TypeError(_("The body must be str or bytes, got {body}.").format(body=_short(body)))
+    _check_head(status, content_type)
     if isinstance(body, bytes):
         return Reply(status, content_type, body)
+    if not isinstance(body, str):
+        raise TypeError(_("The body must be str or bytes, got {body}.").format(body=_short(body)))
     # A browser that is told no character set guesses one, and shows 빵 as something else.
     if content_type.startswith("text/") and "charset=" not in content_type.lower():
         content_type += "; charset=utf-8"
     return Reply(status, content_type, body.encode())
+
+
+def _check_head(status: Any, content_type: Any) -> None:
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        text = _("The status must be a whole number from 200 to 599, got {status}.")
+        raise ValueError(text.format(status=_short(status)))
+    # A line break would let the answer's text write headers of its own.
+    if not isinstance(content_type, str) or not re.fullmatch(r"[\w.+-]+/[ -~]+", content_type):
+        text = _('The content type must be text such as "text/html", got {content_type}.')
+        raise ValueError(text.format(content_type=_short(content_type)))
 
 
 def answer(route: RouteFunction, path: str) -> Reply:

@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def send(self, attempt: Attempt) -> None:
+        """Send the attempt; the one before has ended."""
         self._attempt, self._answering = attempt, False
         self._parser = httptools.HttpResponseParser(self)
         self._timer = self._run.loop.call_later(self._run.timeout_s, self._give_up)
@@ -204,6 +205,7 @@ class Run:
         return f"{self._head}X-Service-Time: {time_s}\r\n\r\n".encode()
 
     def send_on_new_connection(self, attempt: Attempt) -> None:
+        """Connect for this attempt, and send it then."""
         task = self.loop.create_task(self._connect_and_send(attempt))
         # The loop itself holds tasks weakly only.
         self._tasks.add(task)
@@ -245,6 +247,7 @@ class Run:
 
 
 def main() -> None:
+    """Carry out the plan in the first file of the command line, and report into the second."""
     plan_file, report_file = map(Path, sys.argv[1:])
     plan = json.loads(plan_file.read_text())
     lifeline.hold()

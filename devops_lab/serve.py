@@ -312,7 +312,7 @@ def _kind(default: Any) -> Callable[[str], Any]:
     )
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m devops_lab.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--name", default="server")
@@ -323,7 +323,12 @@ def main() -> None:
     for setting in fields(Settings):
         flag = f"--{setting.name.replace('_', '-')}"
         parser.add_argument(flag, type=_kind(setting.default), default=setting.default)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve as the command line says, until the process is asked to end."""
+    given = _arguments()
     allow_many_connections()
     # Where the learner's function may have modules of its own.
     sys.path.append(str(Path.cwd()))

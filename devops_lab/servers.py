@@ -76,6 +76,7 @@ class Server(WebProgram):
         )
 
     def prepare(self) -> None:
+        """Write down the command with the present settings, and the packed route."""
         flags = {
             "name": self.name,
             "site": self._site,
@@ -91,6 +92,7 @@ class Server(WebProgram):
         self.arguments = python_program("serve", *words)
 
     def is_ready(self) -> bool:
+        """Whether the server has said where it listens."""
         found = re.search(
             r"^listening on http://127\.0\.0\.1:(\d+)$", self._printed(), re.MULTILINE
         )

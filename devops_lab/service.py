@@ -53,6 +53,7 @@ class Settings:
 
     @classmethod
     def names(cls) -> list[str]:
+        """The settings' names, in their order."""
         return [field.name for field in fields(cls)]
 
 

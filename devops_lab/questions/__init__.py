@@ -86,6 +86,7 @@ class Exercise:
 
     @property
     def lesson(self) -> str:
+        """The number of the lesson it belongs to."""
         return lesson_of(self.id)
 
 
