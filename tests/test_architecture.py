@@ -69,6 +69,9 @@ MAY_IMPORT = {
     "sender": "lifeline open_files",
     "loadgen": "families interpreter processes sender tables",
     "attacks": "balancer servers",
+    # a scenario on real servers, and its three answers side by side
+    "measure": "balancer loadgen processes scenario servers service simulate tables",
+    "compare": "measure queueing scenario simulate tables theory",
     # a page of many servers, and work too heavy for a page
     "pages": "client servers",
     "baskets": "shop",
@@ -77,6 +80,7 @@ MAY_IMPORT = {
     # figures
     "figures": "",
     "request_figures": "figures",
+    "comparison_figures": "figures queueing",
     "page_figures": "figures",
     "latency_figures": "figures",
     "live_figure": "figures",
