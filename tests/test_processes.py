@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 PATIENCE_S = 20.0
 BEGINNING = """
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys, time, warnings
 from devops_lab.processes import Program, lifeline_environment, running, stop_all
 
 LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print('up', flush=True)"
@@ -396,7 +396,9 @@ def test_a_sweep_spares_strangers_and_living_reapers(world: World) -> None:
 
 
 def test_a_forked_child_neither_keeps_programs_alive_nor_ends_them(world: World) -> None:
+    # From Python 3.12 on, a fork beside threads (the kernel has some) is warned of, and rightly.
     code = """
+warnings.simplefilter("ignore", DeprecationWarning)
 shop = Listener("shop").start()
 if os.fork() == 0:
     print(running(), flush=True)
