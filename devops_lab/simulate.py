@@ -211,11 +211,14 @@ def _table(
     import pandas as pd
 
     status = STATUSES[outcome]
+    # One column for two names, until somebody writes to one of them.
+    intended_s = pd.Series(columns["intended_s"], copy=False)
     names = [f"server-{number}" for number in range(1, scenario.servers + 1)]
     return table(
         columns
         | {
-            "start_s": columns["intended_s"],
+            "intended_s": intended_s,
+            "start_s": intended_s,
             "latency_s": columns["end_s"] - columns["intended_s"],
             "outcome": pd.array(OUTCOMES, dtype="string").take(outcome),
             "status": pd.arrays.IntegerArray(status, status == 0),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from numpy import ndarray
     from pandas import DataFrame
 
 
@@ -89,29 +90,33 @@ def from_json_lines(text: str, schema: Schema) -> "DataFrame":
 
 def requests(attempts: "DataFrame") -> "DataFrame":
     """One row a request, made of its attempts: the latency counts from the first intended start."""
+    first, last, tries = _first_and_last_tries(attempts)
+    arrival_s = first["intended_s"]
+    own = {
+        "arrival_s": arrival_s,
+        "latency_s": last["end_s"] - arrival_s,
+        "lateness_s": first["start_s"] - arrival_s,
+        "attempts": tries,
+    }
+    return table(own | {name: last[name] for name in REQUESTS if name not in own}, REQUESTS)
+
+
+def _first_and_last_tries(attempts: "DataFrame") -> tuple["DataFrame", "DataFrame", "ndarray"]:
+    """Each request's first and last row, in order of their numbers, and how many rows it has."""
     import numpy as np
 
     number = attempts["request"].to_numpy()
-    if (np.diff(number) <= 0).any():
-        attempts = attempts.take(np.lexsort((attempts["attempt"], number)))
-        number = attempts["request"].to_numpy()
-    is_last = np.append(number[1:] != number[:-1], [True] * (len(number) > 0))
-    last = np.flatnonzero(is_last)
-    tries = np.diff(last, prepend=-1)
-    first, end = attempts, attempts
-    if len(last) < len(number):
-        first, end = attempts.take(last - tries + 1), attempts.take(last)
-    arrival_s, end_s = first["intended_s"].to_numpy(), end["end_s"].to_numpy()
-    columns = {
-        "request": number[last],
-        "arrival_s": arrival_s,
-        "end_s": end_s,
-        "latency_s": end_s - arrival_s,
-        "lateness_s": first["start_s"].to_numpy() - arrival_s,
-        "attempts": tries,
-        **{name: end[name].array for name in ("outcome", "server", "wait_s", "service_s")},
-    }
-    return table(columns, REQUESTS)
+    if (number[1:] > number[:-1]).all():
+        only = attempts.reset_index(drop=True)
+        return only, only, np.ones(len(only), np.int64)
+    in_order = np.lexsort((attempts["attempt"], number))
+    begins = np.flatnonzero(np.diff(number[in_order], prepend=-1))
+    tries = np.diff(begins, append=len(in_order))
+    first, last = (
+        attempts.take(in_order[rows]).reset_index(drop=True)
+        for rows in (begins, begins + tries - 1)
+    )
+    return first, last, tries
 
 
 def summarise(requests: "DataFrame") -> "DataFrame":

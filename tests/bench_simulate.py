@@ -36,13 +36,16 @@ TROUBLED = QUEUE.changed(
 
 
 def main(smoke: bool) -> None:
-    count, peers_count, rounds = (1_000, 200, 1) if smoke else (1_000_000, 20_000, 7)
+    count, peers_count, rounds = (1_000, 200, 1) if smoke else (1_000_000, 20_000, 5)
     simulate(QUEUE, 10), simulate(TROUBLED, 10)  # compiled before the clock runs
     print(f"simulated requests ({'compiled' if COMPILED else 'plain Python, no Numba'}):")
-    ours = nanoseconds(lambda: simulate(QUEUE, count), rounds)
-    both = nanoseconds(lambda: requests(simulate(QUEUE, count)), rounds)
-    in_simpy = nanoseconds(lambda: simpy_queue(QUEUE, peers_count), rounds)
-    in_ciw = nanoseconds(lambda: ciw_queue(QUEUE, peers_count), min(rounds, 2))
+    ours, both, in_simpy, in_ciw = nanoseconds(
+        rounds,
+        lambda: simulate(QUEUE, count),
+        lambda: requests(simulate(QUEUE, count)),
+        lambda: simpy_queue(QUEUE, peers_count),
+        lambda: ciw_queue(QUEUE, peers_count),
+    )
     print(f"M/M/4 at 80 %: {ours:.0f} ns a request, {both:.0f} ns with the table of requests")
     print(f"  SimPy takes {in_simpy / ours:.0f} x as long (with requests {in_simpy / both:.0f} x)")
     print(f"  Ciw takes {in_ciw / ours:.0f} x as long (with requests {in_ciw / both:.0f} x)")
@@ -51,20 +54,28 @@ def main(smoke: bool) -> None:
         print("  no C compiler here: install gcc to compare with a C program")
     else:
         print(f"  a C program (gcc -O3) takes {in_c:.0f} ns: ours {ours / in_c:.1f} x as long")
-    troubled = nanoseconds(lambda: simulate(TROUBLED, count), rounds)
-    peer = nanoseconds(lambda: simpy_troubled(TROUBLED, peers_count), min(rounds, 3))
+    troubled, peer = nanoseconds(
+        min(rounds, 3),
+        lambda: simulate(TROUBLED, count),
+        lambda: simpy_troubled(TROUBLED, peers_count),
+    )
     print(f"with a policy, crashes, time-outs and retries: {troubled:.0f} ns a try")
     print(f"  SimPy takes {peer / troubled:.0f} x as long (budget 40 x)")
 
 
-def nanoseconds(run: Callable[[], pd.DataFrame], rounds: int) -> float:
-    """The time a row of the table takes, of the quickest round."""
-    times = []
-    for _round in range(rounds):
-        started = time.perf_counter()
-        rows = len(run())
-        times.append((time.perf_counter() - started) / rows)
-    return 1e9 * min(times)
+def nanoseconds(rounds: int, *runs: Callable[[], pd.DataFrame]) -> list[float]:
+    """The time a row of each run's table takes, of the quickest round.
+
+    Each round has every run, so that all of them meet the machine's quiet moments.
+    """
+    times = [[timed(run) for run in runs] for _round in range(rounds)]
+    return [1e9 * min(of_one) for of_one in zip(*times, strict=True)]
+
+
+def timed(run: Callable[[], pd.DataFrame]) -> float:
+    started = time.perf_counter()
+    rows = len(run())
+    return (time.perf_counter() - started) / rows
 
 
 def c_nanoseconds(scenario: Scenario, count: int, rounds: int) -> float | None:

@@ -464,3 +464,9 @@ def test_other_libraries_find_the_same_distribution(other):
         - np.searchsorted(theirs, both, side="right") / len(theirs)
     ).max()
     assert distance < 1.95 * np.sqrt(1 / len(ours) + 1 / len(theirs))
+
+
+def test_who_writes_into_one_column_does_not_change_another():
+    attempts, before = simulate(SHOP, 10), simulate(SHOP, 10)
+    attempts.loc[0, "intended_s"] = -1.0
+    assert attempts.drop(columns="intended_s").equals(before.drop(columns="intended_s"))

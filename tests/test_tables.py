@@ -77,6 +77,18 @@ def test_the_latency_of_a_request_counts_from_its_first_intended_start_to_its_la
     assert made["outcome"].tolist() == ["ok", "ok"]
 
 
+@pytest.mark.parametrize("tries", [(0, 1), (0, 0, 1)])
+def test_who_writes_into_one_table_does_not_change_the_other(tries: tuple[int, ...]) -> None:
+    rows = [(request, number, 0.0, 0.0, 1.0, "ok") for number, request in enumerate(tries, 1)]
+    tried = attempts(*rows)
+    made, before = requests(tried), tried.copy()
+    made.loc[0, ["end_s", "latency_s", "outcome"]] = [9.0, 9.0, "failed"]
+    assert tried.equals(before)
+    made = requests(tried)
+    tried.loc[0, ["intended_s", "start_s", "end_s"]] = 9.0
+    assert made.equals(requests(before))
+
+
 def test_the_summary_can_be_checked_by_hand() -> None:
     ends = [(n, 1, float(n), float(n), n + 0.1 * (n + 1), "ok") for n in range(4)]
     failed = (4, 1, 4.0, 4.0, 5.0, "failed")
