@@ -20,12 +20,14 @@ BUDGET_P95_MS = 50
 BUDGET_AHEAD_P95_MS = 16
 FIRST_FIGURE_BUDGET_S = 2.0
 FIRST_FIGURE = "first figure of a fresh kernel"
+TEN = {"plotly's FigureWidget": "go.FigureWidget(draw(0))", "our LiveFigure": "LiveFigure(draw(0))"}
 
 SETUP = """
 import numpy as np
 import plotly.graph_objects as go
 from ipywidgets import IntSlider, VBox, interact
 from devops_lab.dashboards import Dashboard, slider
+from devops_lab.live_figure import LiveFigure
 x = np.linspace(0, 1, 200)
 lines = lambda load: (x + load / 100, x ** 2 + load / 100)
 look = {"width": 700, "height": 360, "xaxis_range": [0, 1], "yaxis_range": [0, 3]}
@@ -88,6 +90,7 @@ def main(smoke: bool) -> None:
         for no_delay in (True, False):
             print(f"\nslider to painted figure, no-delay extension {'on' if no_delay else 'off'}:")
             print_moves(moves_ms(browser, moves, no_delay))
+        print_ten_figures(browser, 2 if smoke else 10)
         browser.close()
 
 
@@ -124,13 +127,13 @@ def moves_ms(browser: Browser, moves: int, no_delay: bool) -> dict[str, list[flo
     ):
         opened = NotebookPage(browser.new_page(), lab)
         opened.open(notebook_of(f"{SETUP}\n{DESIGNS['our Dashboard']}"))
-        measured[FIRST_FIGURE].append(first_figure_ms(opened))
+        measured[FIRST_FIGURE].append(until_drawn_ms(opened))
         lab.end_kernels()
         opened.open(notebook_of(SETUP, *DESIGNS.values()))
         opened.run_all()
         cells = opened.page.locator(".jp-CodeCell").all()[1:]
         for cell in cells:
-            cell.locator(".js-line").nth(1).wait_for()
+            cell.locator(".scatterlayer .js-line").nth(1).wait_for()
         for _ in range(moves):
             for name, cell in zip(DESIGNS, cells, strict=True):
                 measured[name].append(move_ms(opened, cell))
@@ -139,11 +142,25 @@ def moves_ms(browser: Browser, moves: int, no_delay: bool) -> dict[str, list[flo
     return measured
 
 
-def first_figure_ms(opened: NotebookPage) -> float:
-    """From "run" to lines on the page, in a kernel that has imported nothing yet."""
+def print_ten_figures(browser: Browser, figures: int) -> None:
+    """Seconds until a page with many figures is drawn, the kernel having imported everything."""
+    print(f"\n{figures} figures on one page:")
+    with tempfile.TemporaryDirectory() as home, running_jupyterlab(Path(home)) as lab:
+        for name, figure in TEN.items():
+            opened = NotebookPage(browser.new_page(), lab)
+            opened.open(notebook_of(SETUP, *[figure] * figures))
+            opened.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell')")
+            opened.wait_until_idle()
+            print(f"  {name:34} {until_drawn_ms(opened, 2 * figures) / 1000:.1f} s")
+            opened.page.close()
+            lab.end_kernels()
+
+
+def until_drawn_ms(opened: NotebookPage, lines: int = 2) -> float:
+    """From "run all" to this many lines on the page."""
     started_s = time.perf_counter()
     opened.page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
-    opened.page.locator(".js-line").nth(1).wait_for()
+    opened.page.locator(".scatterlayer .js-line").nth(lines - 1).wait_for()
     return 1000 * (time.perf_counter() - started_s)
 
 
