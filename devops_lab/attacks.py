@@ -58,8 +58,9 @@ def climb(servers: Iterable["Server | FileServer"], secret: str) -> "DataFrame":
 def busy_day(
     server: "Server", *, existing: int, mistyped: int, climbs: int, secret: str
 ) -> "DataFrame":
-    """So many real requests of each kind: columns wish, status, and whether the secret leaked."""
-    from pandas import DataFrame
+    """So many real requests of each kind: columns wish (a category, also where nobody had it),
+    status, and whether the secret leaked."""
+    from pandas import CategoricalDtype, DataFrame
 
     wishes = {
         _("pages that exist"): _first(existing, EXISTING),
@@ -71,7 +72,8 @@ def busy_day(
         for wish, paths in wishes.items()
         for path in paths
     ]
-    return DataFrame(rows, columns=["wish", "status", "leaked"])
+    kinds = {"wish": CategoricalDtype([*wishes]), "status": int, "leaked": bool}
+    return DataFrame(rows, columns=[*kinds]).astype(kinds)
 
 
 def _first(count: int, paths: Iterable[str]) -> Iterable[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anywidget
 import ipywidgets
@@ -22,15 +22,18 @@ import plotly.graph_objects as go
 from devops_lab import attacks, cells, rules
 from devops_lab.live_figure import LiveFigure
 from devops_lab.loadgen import LiveLoad
-from devops_lab.request_figures import answers_by_wish, latest_requests, not_running
+from devops_lab.request_figures import answers_by_wish, latest_requests
 from devops_lab.servers import Server
 from devops_lab.tables import ATTEMPTS, table
-from devops_lab.translation import _
+from devops_lab.translation import _, ngettext
+
+Startable = TypeVar("Startable", Server, LiveLoad)
 
 SLOW_MOVE_S = 0.1
 MOST_SETTINGS_AHEAD = 1_000
 REFRESH_S = 0.5
 WINDOW_S = 10.0
+MOST_OF_A_KIND = 60
 
 
 class AccessibleNames(anywidget.AnyWidget):
@@ -171,71 +174,128 @@ def menu(label: str, options: list[str]) -> ipywidgets.Dropdown:
     )
 
 
-class OneServerUnderLoad(Dashboard):
-    """A real server and a real load on it, both moved while they run."""
+class RunDashboard(Dashboard):
+    """A dashboard of real programs: a button starts and stops them, and while they run they are
+    drawn again and again.
 
-    def __init__(self) -> None:
+    A subclass says how it starts them, each with `own`, what it draws of them, and its plan in
+    words. The programs end with the load that is on them, and with the cell that shows the button.
+    """
+
+    def __init__(self, controls: Mapping[str, ipywidgets.Widget]) -> None:
         self._cell = cells.current()
-        self._server = Server(name="oven")
-        self._load: LiveLoad | None = None
-        self._attempts = table({name: [] for name in ATTEMPTS}, ATTEMPTS)
-        self._now_s = 0.0
+        self._programs: list[Server | LiveLoad] = []
         self.button = ipywidgets.Button(button_style="primary")
-        self.button.on_click(lambda _button: self.guarded(self._start_or_stop))
-        super().__init__(
-            self._follow_controls,
-            {
-                "rate_per_s": slider(_("load (requests/s)"), 0, 60, 10),
-                "work_ms": slider(_("work on a request (ms)"), 10, 200, 50, step=10),
-                "workers": slider(_("workers"), 1, 4, 1),
-            },
-        )
-        self.children = (self.button, *self.children)
+        self.button.on_click(lambda _button: self._start_or_stop())
+        self.state = ipywidgets.HTML(layout={"margin": "0 0 0 1em"})
+        super().__init__(self._draw_run, controls)
+        head = ipywidgets.HBox([self.button, self.state], layout={"flex_flow": "row wrap"})
+        self.children = (head, *self.children)
+
+    def start(self, **values: Any) -> None:
+        """Start the programs for these values of the controls."""
+        raise NotImplementedError
+
+    def draw(self, **values: Any) -> go.Figure:
+        """The figure of the run, as it is now or as it was last."""
+        raise NotImplementedError
+
+    def plan(self, **values: Any) -> str:
+        """What a start would do with these values, in one sentence."""
+        raise NotImplementedError
+
+    def own(self, program: Startable) -> Startable:
+        """Start the program and return it; it ends when the run does."""
+        self._programs.append(program)
+        # Started by a button, it belongs to the cell that shows it: run again, that ends it.
+        program.start().cell = self._cell
+        return program
 
     @property
     def is_running(self) -> bool:
         """Whether load is being sent; it ends by itself after ten minutes."""
-        return self._load is not None and self._load.is_running
+        loads = (program for program in self._programs if isinstance(program, LiveLoad))
+        return any(load.is_running for load in loads)
 
     def _start_or_stop(self) -> None:
-        if self.is_running:
-            self._stop()
-        else:
-            self._start()
-        self.redraw()
+        self.guarded(self._stop if self.is_running else self._start)
+        if not self.message:
+            self.redraw()
 
     def _start(self) -> None:
-        self._server.start()
-        rate_per_s = self.controls["rate_per_s"].value
-        self._load = LiveLoad(self._server.url + "work", rate_per_s, arrivals="constant").start()
-        # Started by a button, they belong to the cell that shows it: run again, it ends them.
-        self._server.cell = self._load.cell = self._cell
-        threading.Thread(target=self._keep_drawing, args=(self._load,), daemon=True).start()
+        self._stop()
+        try:
+            self.start(**self.values)
+        except BaseException:
+            self._stop()
+            raise
+        threading.Thread(target=self._keep_drawing, args=(self._programs,), daemon=True).start()
 
     def _stop(self) -> None:
-        load, self._load = self._load, None
-        load.stop()
-        self._server.stop()
+        programs, self._programs = self._programs, []
+        for program in reversed(programs):
+            program.stop()
 
-    def _keep_drawing(self, load: LiveLoad) -> None:
-        while load.is_running:
+    def _keep_drawing(self, programs: list[Server | LiveLoad]) -> None:
+        while self._programs is programs and self.is_running:
             self.redraw()
             time.sleep(REFRESH_S)
-        if self._load is load:
+        if self._programs is programs:
             self._stop()
             self.redraw()
 
-    def _follow_controls(self, rate_per_s: int, work_ms: int, workers: int) -> go.Figure:
-        self._server.set(service_time_s=work_ms / 1000, workers=workers)
+    def _draw_run(self, **values: Any) -> go.Figure:
         is_running = self.is_running
         self.button.description = _("Stop") if is_running else _("Start")
         self.button.icon = "stop" if is_running else "play"
-        if is_running:
+        text = _("Running, for ten minutes at most.") if is_running else self.plan(**values)
+        self.state.value = f'<span role="status">{html.escape(text)}</span>'
+        return self.draw(**values)
+
+
+class OneServerUnderLoad(RunDashboard):
+    """A real server and a real load on it, both moved while they run."""
+
+    def __init__(self) -> None:
+        self._attempts = table({name: [] for name in ATTEMPTS}, ATTEMPTS)
+        self._now_s = 0.0
+        super().__init__(
+            {
+                "rate_per_s": slider(_("load (requests/s)"), 0, 60, 10),
+                "work_ms": slider(_("work on a request (ms)"), 10, 200, 50, step=10),
+                "workers": slider(_("workers"), 1, 4, 1),
+            }
+        )
+
+    def start(self, rate_per_s: int, **of_the_server: int) -> None:
+        """A server, and a load on it."""
+        self._server = self.own(Server(name="oven", **_settings(**of_the_server)))
+        load = LiveLoad(self._server.url + "work", rate_per_s, arrivals="constant")
+        self._load = self.own(load)
+
+    def draw(self, rate_per_s: int, **of_the_server: int) -> go.Figure:
+        """The latest requests; the server and its load follow the controls."""
+        if self.is_running:
+            self._server.set(**_settings(**of_the_server))
             self._load.set(rate_per_s=rate_per_s)
             self._now_s = self._load.now_s
             self._attempts = self._load.attempts(since_s=self._now_s - 2 * WINDOW_S)
         figure = latest_requests(self._attempts, self._now_s, WINDOW_S)
-        return figure if is_running else not_running(figure, rate_per_s, work_ms, workers)
+        if len(self._attempts) and not self.is_running:
+            figure.update_xaxes(title_text=_("seconds before the stop"))
+        return figure
+
+    def plan(self, rate_per_s: int, work_ms: int, workers: int) -> str:
+        """What a start would do with these values, in one sentence."""
+        return ngettext(
+            "Start sends {rate} requests/s; each is {work} ms of work for {count} worker.",
+            "Start sends {rate} requests/s; each is {work} ms of work for one of {count} workers.",
+            workers,
+        ).format(rate=rate_per_s, work=work_ms, count=workers)
+
+
+def _settings(work_ms: int, workers: int) -> dict[str, float]:
+    return {"service_time_s": work_ms / 1000, "workers": workers}
 
 
 def one_server_under_load() -> Dashboard:
@@ -252,14 +312,19 @@ def request_mix(servers: Mapping[str, Server], secret: str) -> Dashboard:
         server.start()
 
     def send(server: str, **counts: int) -> go.Figure:
-        return answers_by_wish(attacks.busy_day(servers[server], secret=secret, **counts))
+        answers = attacks.busy_day(servers[server], secret=secret, **counts)
+        return answers_by_wish(answers, MOST_OF_A_KIND)
 
     return Dashboard(
         send,
         {
             "server": menu(_("server"), list(servers)),
-            "existing": slider(_("requests for pages that exist"), 0, 60, 40, follows=False),
-            "mistyped": slider(_("requests with a mistyped path"), 0, 60, 10, follows=False),
-            "climbs": slider(_("climbs"), 0, 60, 0, follows=False),
+            "existing": slider(
+                _("requests for pages that exist"), 0, MOST_OF_A_KIND, 40, follows=False
+            ),
+            "mistyped": slider(
+                _("requests with a mistyped path"), 0, MOST_OF_A_KIND, 10, follows=False
+            ),
+            "climbs": slider(_("climbs"), 0, MOST_OF_A_KIND, 0, follows=False),
         },
     )

@@ -11,7 +11,9 @@ see the figure: it is kept in the figure itself and read by `summary_of`.
 import html
 import os
 import re
+import textwrap
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -38,6 +40,11 @@ COLOURS = {
 # No "Share chart" (an upload), no logo, no buttons: drag to zoom, double-click to see all again.
 CONFIG = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False}
 STILL_SIZE = {"width": 820, "height": 420}
+# Above the plot: the finding, in two lines at most of them, then the legend, in two rows at most.
+_HEAD_PX = 100
+_PANEL_NAME_PX = 26
+_FOOT_PX = 56
+_TITLE_LINE = 64
 
 
 def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Template:
@@ -49,6 +56,8 @@ def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Templ
         "ticklen": 5,
         "zeroline": False,
         "automargin": True,
+        "exponentformat": "none",
+        "separatethousands": True,
         "title": {"standoff": 12, "font": {"size": 14}},
     }
     return go.layout.Template(
@@ -58,15 +67,23 @@ def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Templ
                 "size": 14,
                 "color": ink,
             },
-            "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 17}},
+            # The finding begins where the summary under the figure does, and grows downwards; the
+            # legend grows upwards from the plot.
+            "title": {"x": 0, "xanchor": "left", "y": 0.95, "yanchor": "top", "font": {"size": 16}},
             "height": STILL_SIZE["height"],
-            "margin": {"l": 64, "r": 24, "t": 84, "b": 56},
+            "margin": {"l": 64, "r": 24, "t": _HEAD_PX, "b": _FOOT_PX},
             "paper_bgcolor": paper,
             "plot_bgcolor": paper,
             "colorway": ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"],
             "xaxis": {**axis, "showgrid": False, "showline": True},
             "yaxis": {**axis, "rangemode": "tozero"},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
+            "legend": {
+                "orientation": "h",
+                "traceorder": "normal",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+            },
             "hoverlabel": {"font": {"size": 13}},
             "bargap": 0.15,
         },
@@ -82,12 +99,37 @@ def drawing(finding: str, summary: str, *, x: str, y: str) -> go.Figure:
     return go.Figure(
         layout={
             "template": LIGHT,
-            "title": {"text": finding},
+            "title": {"text": _in_lines(finding)},
             "meta": {"summary": summary},
             "xaxis": {"title": {"text": x}},
             "yaxis": {"title": {"text": y}},
         }
     )
+
+
+def _in_lines(title: str) -> str:
+    """The title in lines short enough for a narrow window, where plotly would cut it off; all
+    about as long, so that no word stands alone."""
+    fewest = len(textwrap.wrap(title, _TITLE_LINE))
+    splits = (textwrap.wrap(title, width) for width in range(1, _TITLE_LINE + 1))
+    return "<br>".join(next(lines for lines in splits if len(lines) <= fewest))
+
+
+def divide(figure: go.Figure, names: Sequence[str]) -> None:
+    """Divide the figure into panels side by side, each with its name, the axes' titles and scale.
+
+    Add traces with `row=1` and `col`, counted from 1.
+    """
+    x_title = figure.layout.xaxis.title.text
+    figure.set_subplots(1, len(names), shared_yaxes=True, subplot_titles=names)
+    figure.update_xaxes(title_text=x_title)
+    for axis in [*figure.select_yaxes()][1:]:
+        axis.ticks = ""
+    figure.update_annotations(font_size=14)
+    # The names stand where the legend would.
+    top_px = _HEAD_PX + _PANEL_NAME_PX
+    plot_px = STILL_SIZE["height"] - top_px - _FOOT_PX
+    figure.update_layout(margin_t=top_px, legend_y=1.02 + _PANEL_NAME_PX / plot_px)
 
 
 def summary_of(figure: go.Figure) -> str:
@@ -180,6 +222,16 @@ def time_text(seconds: float) -> str:
         if round(seconds, 4) < {"ms": 1, "s": 60}[unit]:
             return f"{seconds * per_second:.3g} {unit}"
     return f"{seconds / 60:.3g} min"
+
+
+def scale_end(highest: float) -> float:
+    """The end of a scale from 0 for a figure that moves, one that would hide a climb if it moved
+    along with each number; where there is no number yet, the shortest.
+
+    >>> scale_end(150), scale_end(4000), scale_end(float("nan"))
+    (200, 5000, 200)
+    """
+    return next((end for end in (200, 500, 1000, 2000, 5000) if not highest > end), 12_000)
 
 
 def percent_text(share: float) -> str:

@@ -1,11 +1,13 @@
 """Figures of requests: how long they waited, what they were answered, which of them got through."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
-from devops_lab.figures import COLOURS, drawing, milliseconds, time_text
+from devops_lab.figures import COLOURS, divide, drawing, milliseconds, scale_end, time_text
 from devops_lab.translation import _, ngettext
 
 
@@ -13,77 +15,73 @@ def wait_and_service(runs: Mapping[str, DataFrame]) -> go.Figure:
     """Each request's latency in ms as a bar at its intended start, one panel a run.
 
     The lower part is the work on it (`service_s`), the upper part all other time, nearly all of it
-    in the queue. Takes tables of attempts (`tables.ATTEMPTS`) under the names of their panels.
+    in the queue. What was not answered is not drawn. Takes tables of attempts (`tables.ATTEMPTS`)
+    under the names of their panels.
     """
-    figure = drawing(_waiting_in_words(runs), _runs_in_words(runs), x="", y=_("latency (ms)"))
-    figure.set_subplots(1, len(runs), shared_yaxes=True, subplot_titles=list(runs))
-    for column, attempts in enumerate(runs.values(), 1):
-        answered = attempts.dropna(subset="service_s")
-        parts = {
-            "service": (_("work on the request"), answered["service_s"]),
-            "wait": (_("waiting"), _wait_s(answered)),
-        }
-        for part, (name, seconds) in parts.items():
-            bar = go.Bar(
-                x=answered["intended_s"].to_numpy(),
-                y=milliseconds(seconds.to_numpy()),
-                name=name,
-                legendgroup=part,
-                showlegend=column == 1,
-                marker={"color": COLOURS[part], "line_width": 0},
-            )
-            figure.add_trace(bar, row=1, col=column)
-    figure.update_xaxes(title=_("time since the run's start (s)"))
-    figure.update_yaxes(title="", col=2)
-    figure.update_layout(barmode="stack", margin_t=112, title_y=0.95, legend_y=1.09)
-    return figure
+    answered = {run: attempts.dropna(subset="service_s") for run, attempts in runs.items()}
+    figure = drawing(
+        _waiting_in_words(answered),
+        " ".join(_run_in_words(run, attempts) for run, attempts in answered.items()),
+        x=_("time since the run's start (s)"),
+        y=_("latency (ms)"),
+    )
+    divide(figure, list(runs))
+    for column, attempts in enumerate(answered.values(), 1):
+        for bars in _service_below_wait(attempts, attempts["intended_s"]):
+            figure.add_trace(bars.update(showlegend=column == 1), row=1, col=column)
+    return figure.update_layout(barmode="stack")
+
+
+def _service_below_wait(answered: DataFrame, moments_s: Series) -> list[go.Bar]:
+    """A bar for each request, in two parts; to be stacked."""
+    parts = {
+        "service": (_("work on the request"), answered["service_s"]),
+        "wait": (_("waiting"), _wait_s(answered)),
+    }
+    return [
+        go.Bar(
+            x=moments_s.to_numpy(),
+            y=milliseconds(seconds.to_numpy()),
+            name=name,
+            legendgroup=part,
+            marker={"color": COLOURS[part], "line_width": 0},
+        )
+        for part, (name, seconds) in parts.items()
+    ]
 
 
 def latest_requests(attempts: DataFrame, now_s: float, window_s: float) -> go.Figure:
     """The requests that ended in the last `window_s` seconds, as bars at their ends, in ms.
 
-    Made for a run that goes on: what is `now_s`, in seconds since its start, is at the right edge.
+    Crosses are those without an answer. Made for a run that goes on: what is `now_s`, in seconds
+    since its start, is at the right edge.
     """
     latest = attempts[attempts["end_s"] > now_s - window_s]
     answered = latest.dropna(subset="service_s")
     given_up = latest[latest["service_s"].isna()]
-    parts = {
-        "service": (_("work on the request"), answered, answered["service_s"]),
-        "wait": (_("waiting"), answered, _wait_s(answered)),
-        "error": (_("no answer"), given_up, given_up["latency_s"]),
-    }
     finding = _latest_in_words(answered, given_up)
     figure = drawing(finding, finding, x=_("seconds ago"), y=_("latency (ms)"))
-    for part, (name, rows, seconds) in parts.items():
-        figure.add_bar(
-            x=(rows["end_s"] - now_s).to_numpy(),
-            y=milliseconds(seconds.to_numpy()),
-            name=name,
-            width=0.06,
-            marker={"color": COLOURS[part], "line_width": 0},
-        )
-    figure.update_layout(barmode="stack", xaxis_range=[-window_s, 0], showlegend=True)
-    figure.update_yaxes(range=[0, _round_above(milliseconds(latest["latency_s"].max()))])
+    ends_s = answered["end_s"] - now_s
+    # As wide as their distance, so that a row of them shows each.
+    width_s = min(0.06, 0.8 * ends_s.sort_values().diff().median()) if len(ends_s) > 1 else 0.06
+    figure.add_traces(
+        [bars.update(width=width_s) for bars in _service_below_wait(answered, ends_s)]
+    )
+    figure.add_scatter(
+        x=(given_up["end_s"] - now_s).to_numpy(),
+        y=milliseconds(given_up["latency_s"].to_numpy()),
+        name=_("no answer"),
+        mode="markers",
+        marker={"color": COLOURS["error"], "symbol": "x", "size": 9},
+    )
+    figure.update_layout(barmode="stack", showlegend=True)
+    figure.update_xaxes(range=[-window_s, 0])
+    figure.update_yaxes(range=[0, scale_end(milliseconds(latest["latency_s"].max()))])
     return figure
 
 
-def _round_above(highest_ms: float) -> float:
-    """The end of the scale: a scale that moves with each request would hide the climb."""
-    return next((end for end in (200, 500, 1000, 2000, 5000) if highest_ms < end), 12_000)
-
-
-def not_running(figure: go.Figure, rate_per_s: float, work_ms: float, workers: int) -> go.Figure:
-    """The figure of a run that has ended, or not begun, with what the next one would be."""
-    text = ngettext(
-        "Start sends {rate:g} requests/s; each is {work:g} ms of work for {count} worker",
-        "Start sends {rate:g} requests/s; each is {work:g} ms of work for one of {count} workers",
-        workers,
-    ).format(rate=rate_per_s, work=work_ms, count=workers)
-    return figure.update_layout(title_text=text, meta={"summary": text})
-
-
 def _latest_in_words(answered: DataFrame, given_up: DataFrame) -> str:
-    if given_up.size:
+    if len(given_up):
         text = ngettext(
             "{count} request was given up without an answer",
             "{count} requests were given up without an answer",
@@ -98,25 +96,26 @@ def _latest_in_words(answered: DataFrame, given_up: DataFrame) -> str:
     )
 
 
-def _waiting_in_words(runs: Mapping[str, DataFrame]) -> str:
-    waits_s = {name: _last_wait_s(attempts) for name, attempts in runs.items()}
+def _waiting_in_words(answered: Mapping[str, DataFrame]) -> str:
+    waits_s = {run: _last_wait_s(rows) for run, rows in answered.items() if len(rows)}
+    if not waits_s:
+        return _("No request was answered")
     longest = max(waits_s, key=waits_s.__getitem__)
     text = _("At {run} the last customers wait {wait}; the work on a request stays the same")
     return text.format(run=longest, wait=time_text(waits_s[longest]))
 
 
-def _runs_in_words(runs: Mapping[str, DataFrame]) -> str:
+def _run_in_words(run: str, answered: DataFrame) -> str:
+    if answered.empty:
+        return _("At {run}: no request was answered.").format(run=run)
     text = _(
         "At {run}: {work} of work on a request, {first} of waiting at first, {last} at the end."
     )
-    return " ".join(
-        text.format(
-            run=name,
-            work=time_text(attempts["service_s"].median()),
-            first=time_text(_wait_s(attempts).head(5).median()),
-            last=time_text(_last_wait_s(attempts)),
-        )
-        for name, attempts in runs.items()
+    return text.format(
+        run=run,
+        work=time_text(answered["service_s"].median()),
+        first=time_text(_wait_s(answered).head(5).median()),
+        last=time_text(_last_wait_s(answered)),
     )
 
 
@@ -154,7 +153,8 @@ def climbs_by_server(climbs: DataFrame) -> go.Figure:
     )
     figure.add_trace(grid)
     figure.update_xaxes(side="top", showline=False, ticks="")
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", ticklabelstandoff=8)
+    figure.update_layout(margin_b=16)
     return figure
 
 
@@ -179,28 +179,26 @@ def _leaks_by_server(leaks: Series, tries: int) -> str:
 
 # What became of a request: the colour's name, the words, and a pattern that says it without colour.
 _ENDS = (
-    ("ok", _("2xx: what was asked for"), ""),
-    ("no_answer", _("4xx: nothing here"), "."),
-    ("slow", _("5xx: the server failed"), "/"),
-    ("error", _("200, and it was the recipe"), "x"),
+    ("ok", _("2xx, here it is"), ""),
+    ("no_answer", _("4xx, nothing here"), "."),
+    ("slow", _("5xx, failed"), "/"),
+    ("error", _("200, the recipe"), "x"),
 )
 
 
-def answers_by_wish(answers: DataFrame) -> go.Figure:
-    """Bars of what became of each kind of request; columns wish, status and leaked.
+def answers_by_wish(answers: DataFrame, most: int = 1) -> go.Figure:
+    """Bars of what became of each kind of request; columns wish (a category), status and leaked.
 
-    A leak is drawn apart from the other 200s: no status tells it from them.
+    A leak is drawn apart from the other 200s: no status tells it from them. The scale goes to
+    `most` requests of a kind, or further where there are more.
     """
-    ends = answers.apply(_end, axis="columns")
-    counts = answers.groupby(["wish", ends], sort=False).size().unstack(fill_value=0)
-    totals = ends.value_counts()
-    figure = drawing(
-        _answers_in_words(totals, len(answers)), _counts_in_words(counts), x=_("requests"), y=""
-    )
+    counts = _counts(answers)
+    finding = _answers_in_words(counts.sum(), len(answers))
+    figure = drawing(finding, _counts_in_words(counts), x=_("requests"), y="")
     for end, words, pattern in _ENDS:
         figure.add_bar(
             y=list(counts.index),
-            x=counts[end].to_numpy() if end in counts else [0] * len(counts),
+            x=counts[end].to_numpy(),
             name=words,
             orientation="h",
             marker={
@@ -208,29 +206,39 @@ def answers_by_wish(answers: DataFrame) -> go.Figure:
                 "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "#FFFFFF"},
             },
         )
-    figure.update_layout(barmode="stack", margin_t=120, title_y=0.95, legend_traceorder="normal")
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(range=[0, max([most, *counts.sum(axis="columns")])])
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", ticklabelstandoff=8)
     return figure
 
 
-def _end(answer: Series) -> str:
-    if answer["leaked"]:
+def _counts(answers: DataFrame) -> DataFrame:
+    """How many answers of each kind of request, one row a kind, ended in each way."""
+    ends = Series([_end(answer) for answer in answers.itertuples()], answers.index, dtype=object)
+    wishes = answers["wish"].cat.categories
+    asked_for = {wish: ends[answers["wish"] == wish] for wish in wishes}
+    rows = [[(asked_for[wish] == end).sum() for end, *_words in _ENDS] for wish in wishes]
+    return DataFrame(rows, wishes, [end for end, *_words in _ENDS], dtype=int)
+
+
+def _end(answer: NamedTuple) -> str:
+    if answer.leaked:
         return "error"
-    return {2: "ok", 5: "slow"}.get(answer["status"] // 100, "no_answer")
+    return {2: "ok", 5: "slow"}.get(answer.status // 100, "no_answer")
 
 
 def _answers_in_words(totals: Series, requests: int) -> str:
-    if leaks := totals.get("error", 0):
+    if leaks := totals["error"]:
         text = ngettext(
             "The recipe got out once, under the status 200",
             "The recipe got out {leaks} times, always under the status 200",
             leaks,
         )
         return text.format(leaks=leaks)
+    if not requests:
+        return _("No request was sent")
     text = _("{missing} of {requests} requests found nothing, and {failed} failed")
-    return text.format(
-        missing=totals.get("no_answer", 0), requests=requests, failed=totals.get("slow", 0)
-    )
+    return text.format(missing=totals["no_answer"], requests=requests, failed=totals["slow"])
 
 
 def _counts_in_words(counts: DataFrame) -> str:
@@ -238,7 +246,8 @@ def _counts_in_words(counts: DataFrame) -> str:
     sentence = _("{wish}: {ends}.")
     return " ".join(
         sentence.format(
-            wish=wish, ends=", ".join(f"{n} × {words[end]}" for end, n in row.items() if n)
+            wish=wish,
+            ends="; ".join(f"{n} × {words[end]}" for end, n in row.items() if n) or _("none"),
         )
         for wish, row in counts.iterrows()
     )
@@ -247,31 +256,28 @@ def _counts_in_words(counts: DataFrame) -> str:
 def asked_and_answered(attempts: DataFrame, predicted_per_s: float | None = None) -> go.Figure:
     """Requests asked so far and answered so far, over the run's time: the gap is the queue.
 
-    `predicted_per_s`, the rate of answers a learner predicted, is drawn as a dotted line.
+    `predicted_per_s`, the rate of answers a learner predicted, is drawn as a dotted line. Takes a
+    table of attempts (`tables.ATTEMPTS`), one try for each request.
     """
-    asked_s = attempts["intended_s"].sort_values().to_numpy()
-    answered_s = attempts["end_s"].sort_values().to_numpy()
-    so_far = list(range(1, len(attempts) + 1))
-    asked_per_s, answered_per_s = _rate_per_s(asked_s), _rate_per_s(answered_s)
-    waiting = sum(answered_s > asked_s[-1])
-    finding = _(
-        "Asked {asked:.0f} times a second it answers {answered:.0f} times; the gap is the queue"
-    )
-    summary = _(
-        "{asked:.0f} requests/s are asked for, {answered:.0f} are answered. When the last one is "
-        "asked, {waiting} are waiting for their answers."
-    )
+    asked_s = np.sort(attempts["intended_s"].to_numpy())
+    answered_s = np.sort(attempts.dropna(subset="status")["end_s"].to_numpy())
     figure = drawing(
-        finding.format(asked=asked_per_s, answered=answered_per_s),
-        summary.format(asked=asked_per_s, answered=answered_per_s, waiting=waiting),
+        _rates_in_words(asked_s, answered_s),
+        _queue_in_words(asked_s, answered_s),
         x=_("time since the run's start (s)"),
         y=_("requests so far"),
     )
     line = {"mode": "lines", "line_shape": "hv"}
-    figure.add_scatter(x=asked_s, y=so_far, name=_("asked"), line_color=COLOURS["wait"], **line)
+    figure.add_scatter(
+        x=asked_s,
+        y=np.arange(1, len(asked_s) + 1),
+        name=_("asked"),
+        line={"color": COLOURS["wait"], "dash": "dash"},
+        **line,
+    )
     figure.add_scatter(
         x=answered_s,
-        y=so_far,
+        y=np.arange(1, len(answered_s) + 1),
         name=_("answered"),
         line_color=COLOURS["service"],
         fill="tonextx",
@@ -279,16 +285,48 @@ def asked_and_answered(attempts: DataFrame, predicted_per_s: float | None = None
         **line,
     )
     if predicted_per_s is not None:
-        end_s = min(answered_s[-1], len(attempts) / max(predicted_per_s, 1e-9))
-        figure.add_scatter(
-            x=[0, end_s],
-            y=[0, predicted_per_s * end_s],
-            name=_("answered, as you predicted"),
-            mode="lines",
-            line={"color": COLOURS["prediction"], "width": 3, "dash": "dot"},
-        )
-    return figure
+        figure.add_trace(_predicted_answers(predicted_per_s, attempts))
+    return figure.update_layout(showlegend=True)
 
 
-def _rate_per_s(moments_s: Series) -> float:
-    return (len(moments_s) - 1) / (moments_s[-1] - moments_s[0])
+def _predicted_answers(rate_per_s: float, attempts: DataFrame) -> go.Scatter:
+    """A line from nothing to the run's end, or to as many answers as there are requests."""
+    end_s = attempts["end_s"].max() if len(attempts) else 0.0
+    if rate_per_s > 0:
+        end_s = min(end_s, len(attempts) / rate_per_s)
+    return go.Scatter(
+        x=[0, end_s],
+        y=[0, rate_per_s * end_s],
+        name=_("answered, as you predicted"),
+        mode="lines",
+        line={"color": COLOURS["prediction"], "width": 3, "dash": "dot"},
+    )
+
+
+def _rates_in_words(asked_s: np.ndarray, answered_s: np.ndarray) -> str:
+    if len(answered_s) == 0:
+        return _("No request was answered")
+    text = _(
+        "Asked {asked:.0f} times a second it answers {answered:.0f} times; the gap is the queue"
+    )
+    return text.format(asked=_rate_per_s(asked_s), answered=_rate_per_s(answered_s))
+
+
+def _queue_in_words(asked_s: np.ndarray, answered_s: np.ndarray) -> str:
+    if len(answered_s) == 0:
+        return _("{asked} requests were asked, and none was answered.").format(asked=len(asked_s))
+    text = _(
+        "{asked:.0f} requests/s are asked for, {answered:.0f} are answered. When the last one is "
+        "asked, {waiting} are waiting for their answers."
+    )
+    return text.format(
+        asked=_rate_per_s(asked_s),
+        answered=_rate_per_s(answered_s),
+        waiting=int(np.sum(answered_s > asked_s[-1])),
+    )
+
+
+def _rate_per_s(moments_s: np.ndarray) -> float:
+    """How many follow the first in each second; 0 where there is no second one."""
+    span_s = float(np.ptp(moments_s))
+    return (len(moments_s) - 1) / span_s if span_s > 0 else 0.0
