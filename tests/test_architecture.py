@@ -86,7 +86,8 @@ MAY_IMPORT = {
     "live_figure": "figures",
     "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
-    "three_ways": "cells dashboards latency_figures measure scenario simulate tables theory",
+    "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
+    "theory",
     "no_delay": "",
     # exercises and progress
     "cards": "",

@@ -1,0 +1,291 @@
+"""The exercises of lesson 04, load and latency."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from devops_lab.questions import Exercise, Mistake
+from devops_lab.translation import _
+
+Seconds = Sequence[float]
+Latencies = Callable[[Seconds, Seconds, Seconds], Seconds]
+
+
+def _is_near(value: Any, wanted: float) -> bool:
+    return isinstance(value, (int, float)) and math.isclose(value, wanted, rel_tol=0.01)
+
+
+def _is_decision(decision: Any) -> bool:
+    """Whether it is a letter and a text, whatever they say."""
+    return len(decision) == 2 and all(isinstance(part, str) for part in decision)
+
+
+def _chose(letter: str) -> Callable[[Any], bool]:
+    return lambda decision: _is_decision(decision) and decision[0].strip().lower() == letter
+
+
+def _sentences(text: str) -> list[str]:
+    # Korean sentences end with a full stop as English ones do; some people use the ideographic one.
+    # A decimal point ends nothing.
+    return [part for part in re.split(r"[.!?。](?!\d)\s*", text) if len(part.split()) >= 2]
+
+
+_CHANCE_WORDS = re.compile(
+    r"wait|queue|line|same time|at once|together|rush|random|chance|evenly|turn|"
+    r"기다|줄|한꺼번에|동시에|몰|대기|우연",
+    re.IGNORECASE,
+)
+
+# A tool meant to ask once a second; the server stood still, so the second request was sent late.
+_INTENDED_S, _START_S, _END_S = [0.0, 1.0, 2.0], [0.0, 3.0, 3.1], [3.0, 3.1, 3.2]
+
+
+def _gives(function: Latencies, wanted_s: Seconds) -> bool:
+    given_s = list(function(_INTENDED_S, _START_S, _END_S))
+    return len(given_s) == 3 and all(
+        math.isclose(a, b, abs_tol=1e-9) for a, b in zip(given_s, wanted_s, strict=True)
+    )
+
+
+def _is_mended(function: Latencies) -> bool:
+    return _gives(function, [3.0, 2.1, 1.2]) and list(function([5.0], [5.5], [6.0])) == [1.0]
+
+
+# Example answers: functions as a learner writes them, each with its own mistake.
+
+
+def _latencies_s(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Seconds:
+    return [end - wanted for wanted, end in zip(intended_s, end_s, strict=True)]
+
+
+def _from_the_sending(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Seconds:
+    return [end - start for start, end in zip(start_s, end_s, strict=True)]
+
+
+def _lateness_only(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Seconds:
+    return [start - wanted for wanted, start in zip(intended_s, start_s, strict=True)]
+
+
+def _backwards(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Seconds:
+    return [wanted - end for wanted, end in zip(intended_s, end_s, strict=True)]
+
+
+EXERCISES = (
+    Exercise(
+        id="04.headroom",
+        number=1,
+        kind="compute",
+        title=_("The load that keeps the promise"),
+        is_right=lambda rate_per_s: _is_near(rate_per_s, 15),
+        right_answers=(15, 15.0, 1 / 0.05 - 1 / 0.2),
+        because=_(
+            "A quarter of the worker's time stays free, and that is no waste: it is what keeps "
+            "the answers quick."
+        ),
+        mistakes=(
+            Mistake(
+                answer=20,
+                when=lambda rate_per_s: _is_near(rate_per_s, 20),
+                then=_("Then the worker would never be idle, and the queue would grow for ever."),
+                ask=_("What is left of 1 - ρ when the load is as large as the capacity?"),
+            ),
+            Mistake(
+                answer=0.75,
+                when=lambda rate_per_s: _is_near(rate_per_s, 0.75),
+                then=_("That is a share of the worker's time, and a fine step on the way."),
+                ask=_("How many requests a second keep a worker of that capacity so busy?"),
+            ),
+            Mistake(
+                answer=75,
+                when=lambda rate_per_s: _is_near(rate_per_s, 75),
+                then=_("Then more would come than the worker can do: it finishes 20 a second."),
+                ask=_("Is your number a rate, or a utilisation in per cent?"),
+            ),
+            Mistake(
+                answer=5,
+                when=lambda rate_per_s: _is_near(rate_per_s, 5),
+                then=_("Then a mean answer would take only about a third of what is allowed."),
+                ask=_("Is 1 - ρ the busy share of the worker's time, or the idle one?"),
+            ),
+            Mistake(
+                answer=16,
+                when=lambda rate_per_s: _is_near(rate_per_s, 16),
+                then=_("That was yesterday's load, with a mean latency of 250 ms."),
+                ask=_("Which ρ makes the work divided by 1 - ρ exactly the time allowed?"),
+            ),
+        ),
+        otherwise=_("Which ρ does the formula ask for, and how many requests a second is that?"),
+        hints=(
+            _("The latency may be four times the work. So how large is 1 - ρ?"),
+            _("ρ is the load times the work on a request: solve that for the load."),
+        ),
+    ),
+    Exercise(
+        id="04.choose",
+        number=2,
+        kind="choose",
+        title=_("Money for the busy week"),
+        is_right=lambda decision: _chose("b")(decision) and len(_sentences(decision[1])) >= 2,
+        right_answers=(
+            ["b", "Its mean latency is below 75 ms. The cheaper ones are too full for that."],
+            ("B", "평균 지연 시간이 목표보다 짧습니다. 더 싼 방법은 목표를 넘습니다."),
+        ),
+        because=_(
+            "It is the cheapest that keeps the promise. Whether your two sentences convince the "
+            "baker, only the baker can say."
+        ),
+        mistakes=(
+            Mistake(
+                answer=["a", "It is the cheapest. There is still room below 100 %."],
+                when=_chose("a"),
+                then=_(
+                    "Then the servers keep up, a quarter of their time is free, and the mean "
+                    "latency is still more than twice the work."
+                ),
+                ask=_("What does theory say about the mean latency of each of the four?"),
+            ),
+            Mistake(
+                answer=["c", "Half the work is half the latency. It is cheap too."],
+                when=_chose("c"),
+                then=_("Then each page is quick work, and yet most of the latency is waiting."),
+                ask=_("How busy is the single worker then, and what does the formula give?"),
+            ),
+            Mistake(
+                answer=["d", "It is the fastest. Nobody will ever complain."],
+                when=_chose("d"),
+                then=_("Then the promise is kept, and the baker pays more than it takes."),
+                ask=_("Is there a cheaper one that keeps the promise as well?"),
+            ),
+            Mistake(
+                answer=["b", "It is enough."],
+                when=_chose("b"),
+                then=_("Then the baker would ask: how do you know, and why not a cheaper one?"),
+                ask=_("Can you answer both, in two sentences?"),
+            ),
+        ),
+        otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
+        hints=(
+            _("Write a scenario for each, and print theory(scenario).state.mean_latency_s."),
+            _("Strike out those above the promise; of the others, take the cheapest."),
+        ),
+    ),
+    Exercise(
+        id="04.little",
+        number=3,
+        kind="transfer",
+        title=_("The post office"),
+        is_right=lambda minutes: _is_near(minutes, 8),
+        right_answers=(8, 8.0, 12 / (90 / 60)),
+        because=_("Nobody had to be followed with a watch: counting was enough."),
+        mistakes=(
+            Mistake(
+                answer=18,
+                when=lambda minutes: _is_near(minutes, 18),
+                then=_("Then a busier door, with as many people inside, would mean longer visits."),
+                ask=_("Is the number inside multiplied by the arrivals, or divided by them?"),
+            ),
+            Mistake(
+                answer=12 / 90,
+                when=lambda minutes: _is_near(minutes, 12 / 90),
+                then=_("Then everybody would be out again after a few seconds."),
+                ask=_("In which unit is your time, if 90 people come in an hour?"),
+            ),
+            Mistake(
+                answer=0.125,
+                when=lambda minutes: _is_near(minutes, 0.125),
+                then=_("Then everybody would be out again after a few seconds."),
+                ask=_("Which of the two numbers is divided by the other one?"),
+            ),
+            Mistake(
+                answer=7.5,
+                when=lambda minutes: _is_near(minutes, 7.5),
+                then=_("That is how many people come in for each one inside."),
+                ask=_("How long does it take until as many have come in as are inside?"),
+            ),
+            Mistake(
+                answer=1080,
+                when=lambda minutes: _is_near(minutes, 1080),
+                then=_("Then a visit to the post office would take most of a day."),
+                ask=_("Which of the three numbers of the law is the one you look for?"),
+            ),
+        ),
+        otherwise=_("How many people come in a minute, and how many are inside?"),
+        hints=(
+            _("The law has three numbers; two are given. Solve it for the time."),
+            _("Turn people an hour into people a minute first."),
+        ),
+    ),
+    Exercise(
+        id="04.mend",
+        number=4,
+        kind="mend",
+        title=_("A load test that flatters"),
+        is_right=_is_mended,
+        right_answers=(_latencies_s,),
+        because=_("The customer's clock runs from the moment at which they wanted to ask."),
+        mistakes=(
+            Mistake(
+                answer=_from_the_sending,
+                when=lambda function: _gives(function, [3.0, 0.1, 0.1]),
+                then=_(
+                    "Then the server stood still for three seconds, and only one customer is said "
+                    "to have felt it."
+                ),
+                ask=_("When did the second customer want to ask, and when were they answered?"),
+            ),
+            Mistake(
+                answer=_lateness_only,
+                when=lambda function: _gives(function, [0.0, 2.0, 1.1]),
+                then=_("That is how late each request was sent, without the time for its answer."),
+                ask=_("At which moment does the customer have the answer?"),
+            ),
+            Mistake(
+                answer=_backwards,
+                when=lambda function: _gives(function, [-3.0, -2.1, -1.2]),
+                then=_("Then every answer would be there before the question."),
+                ask=_("Which of the two moments is the later one?"),
+            ),
+        ),
+        otherwise=_("From which moment to which moment does each of the three customers wait?"),
+        hints=(
+            _("The tool waits for an answer before it sends again; customers do not wait for it."),
+            _("One of the three columns is not needed at all."),
+        ),
+    ),
+    Exercise(
+        id="04.explain",
+        number=5,
+        kind="explain",
+        title=_("Explain it to the baker"),
+        is_right=lambda text: len(_sentences(text)) >= 2 and bool(_CHANCE_WORDS.search(text)),
+        right_answers=(
+            "Customers do not come one by one, so now and then several come at once. "
+            "The busier we are, the longer that queue takes to go away.",
+            "손님은 한꺼번에 몰려올 때가 있습니다. 바쁠수록 그 줄이 늦게 줄어듭니다.",
+        ),
+        because=_(
+            "The check saw two sentences that speak of waiting or of chance. Whether the baker "
+            "understands them, only the baker can say: try it on somebody."
+        ),
+        mistakes=(
+            Mistake(
+                answer="The queue is too long.",
+                when=lambda text: isinstance(text, str) and len(_sentences(text)) < 2,
+                then=_("Then the baker would ask: but why, when the machine is free at times?"),
+                ask=_("Can you say in a second sentence where that comes from?"),
+            ),
+            Mistake(
+                answer="The server is too weak. We need to buy a better machine.",
+                when=lambda text: isinstance(text, str) and not _CHANCE_WORDS.search(text),
+                then=_("Then the baker would point at the wall: it says that there is room left."),
+                ask=_("How do customers come: evenly, or now several and now nobody?"),
+            ),
+        ),
+        otherwise=_("Can you write it as two sentences of text, in quotation marks?"),
+        hints=(
+            _("Think of the shop's own counter: one person sells, and a school class comes in."),
+            _("One sentence about how customers come, one about what a busy counter does then."),
+        ),
+    ),
+)
