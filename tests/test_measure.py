@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from required import require
 
+from devops_lab import kernels
 from devops_lab import measure as measuring
 from devops_lab.compare import Agreement, agreement
 from devops_lab.families import wait_until
@@ -21,7 +22,7 @@ from devops_lab.machine import find_program
 from devops_lab.measure import BINDER, Measurement, measure, obstacle
 from devops_lab.processes import running
 from devops_lab.scenario import Scenario, sweep
-from devops_lab.simulate import simulate
+from devops_lab.simulate import arrivals, service_times, simulate
 from devops_lab.tables import ATTEMPTS
 
 PATIENCE_S = 20.0
@@ -31,6 +32,9 @@ TRIES = 4
 REQUESTS = 100
 
 SHOP = Scenario(arrival_rate_per_s=40, service_time_s=0.06, servers=3)
+# So busy that the balancers differ.
+CROWDED = SHOP.changed(arrival_rate_per_s=42)
+SEEDS = range(RUNS_AT_ONCE)
 IN_TURN = SHOP.changed(balancer="round_robin", shape="constant", arrival_rate_per_s=45)
 REPLAYED = {
     "one worker": SHOP.changed(servers=1, arrival_rate_per_s=16, service_time_s=0.05),
@@ -102,30 +106,48 @@ def is_good(found: Agreement) -> bool:
 @pytest.mark.parametrize("name", REPLAYED)
 def test_each_request_takes_as_long_as_in_the_simulation(name: str) -> None:
     found, notes = agreements()[name]
-    if not is_good(found) and any("measured the machine" in note for note in notes):
+    is_late = any("measured the machine" in note for note in notes)
+    # A late run is a blurred picture of the simulation, not another one.
+    if not is_good(found) and is_late and found.correlation > 0.8:
         pytest.skip("The machine was busy in each of several runs: repeat it when it is quiet.")
     assert is_good(found), found
 
 
-@pytest.mark.parametrize("balancer", ["random", "least_connections", "round_robin"])
-def test_latencies_are_distributed_as_in_the_simulation(balancer: str) -> None:
-    scenario = SHOP.changed(balancer=balancer, servers=2, arrival_rate_per_s=26)
+@pytest.mark.parametrize("balancer", ["least_connections", "round_robin", "random"])
+def test_latencies_are_distributed_as_with_this_balancer_and_no_other(balancer: str) -> None:
+    # Of a hundred random runs, one or two resemble turns.
+    assert any(nearest(balancer) == balancer for _try in range(TRIES))
 
-    def simulated(first_seed: int, runs: int = RUNS_AT_ONCE) -> np.ndarray:
-        seeds = range(first_seed, first_seed + runs)
-        tables = [simulate(scenario.changed(seed=seed), REQUESTS) for seed in seeds]
-        return np.concatenate([table["latency_s"] for table in tables])
 
-    def real(seed: int) -> np.ndarray:
-        run = measured(scenario.changed(seed=seed))
-        overhead_s = agreement(scenario.changed(seed=seed), run).overhead_s
-        return run["latency_s"].to_numpy() - overhead_s
-
-    many = simulated(10_000, runs=500)
-    by_chance = [distance(simulated(1_000 + 10 * draw), many) for draw in range(100)]
+def nearest(balancer: str) -> str:
+    """The balancer whose simulated latencies are closest to those of real runs with this one."""
+    scenarios = [CROWDED.changed(balancer=balancer, seed=seed) for seed in SEEDS]
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        ours = np.concatenate([*pool.map(real, range(RUNS_AT_ONCE))])
-    assert distance(ours, many) < max(by_chance)
+        runs = [*pool.map(measured, scenarios)]
+    added_s = [agreement(*pair).overhead_s for pair in zip(scenarios, runs, strict=True)]
+    found = np.concatenate([run["latency_s"] - s for run, s in zip(runs, added_s, strict=True)])
+    apart = {
+        name: distance(found, predicted(name))
+        for name in ("least_connections", "round_robin", "random")
+    }
+    return min(apart, key=apart.__getitem__)
+
+
+def predicted(balancer: str) -> np.ndarray:
+    """The simulated latencies of the same requests; random servers are drawn a hundred times."""
+    scenarios = [CROWDED.changed(balancer=balancer, seed=seed) for seed in SEEDS]
+    if balancer == "random":
+        return np.concatenate([latencies(one, draw) for one in scenarios for draw in range(100)])
+    return np.concatenate([simulate(one, REQUESTS)["latency_s"] for one in scenarios])
+
+
+def latencies(scenario: Scenario, draw: int) -> np.ndarray:
+    arrivals_s, works_s = arrivals(scenario, REQUESTS), service_times(scenario, REQUESTS)
+    chosen = kernels.random_servers(1_000 + draw, scenario.servers, REQUESTS)
+    _waits, ends_s, _taken = kernels.first_come_first_served(
+        arrivals_s, works_s, chosen, scenario.servers, 1, scenario.servers
+    )
+    return ends_s - arrivals_s
 
 
 def distance(some: np.ndarray, many: np.ndarray) -> float:
