@@ -139,8 +139,11 @@ def _at_rest(
     figure: go.Figure, servers: int, failing: int, pages_per_s: int, heavy: int, reports: str
 ) -> go.Figure:
     """The figure of a run that has ended, or not begun, with what the next one would be."""
+    title = _("Start sends {rate} users/s to pages that need {servers} servers")
     text = _(
-        "Start: {pages} pages/s need {servers} servers each, {failing} % of whose answers fail; "
-        "{heavy} % are reports, {reports}"
-    ).format(pages=pages_per_s, servers=servers, failing=failing, heavy=heavy, reports=reports)
-    return figure.update_layout(title_text=text, meta={"summary": text})
+        "{title}. Of each server's answers {failing} % fail; {heavy} % of the users want a report, "
+        "made {place}."
+    )
+    title = title.format(rate=pages_per_s, servers=servers)
+    summary = text.format(title=title, failing=failing, heavy=heavy, place=reports)
+    return figure.update_layout(title_text=title, meta={"summary": summary})

@@ -60,7 +60,7 @@ def whole_pages(
         add_prediction(figure, _("your prediction"), y=predicted_percent)
         lowest = min(lowest, max(0.0, predicted_percent))
     figure.update_xaxes(dtick=1)
-    figure.update_yaxes(range=[max(0, lowest - 3), 101], rangemode="normal")
+    figure.update_yaxes(range=[max(0, lowest - 3), 100.4], rangemode="normal")
     return figure
 
 
@@ -72,6 +72,7 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
     summary = _ends_in_words(runs)
     figure = drawing(_worst_in_words(runs), summary, x="", y=_("latency (ms)"))
     figure.set_subplots(1, len(runs), shared_yaxes=True, subplot_titles=list(runs))
+    in_legend: set[str] = set()
     for column, attempts in enumerate(runs.values(), 1):
         ends = _ends(attempts)
         for end, (colour, words, symbol) in _ENDS.items():
@@ -82,10 +83,13 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
                 name=words,
                 mode="markers",
                 legendgroup=end,
-                showlegend=column == 1,
+                # An empty panel would leave its word out of the legend of all.
+                showlegend=len(rows) > 0 and end not in in_legend,
                 marker={"color": COLOURS[colour], "symbol": symbol, "size": 8},
             )
             figure.add_trace(points, row=1, col=column)
+            if len(rows):
+                in_legend.add(end)
     figure.update_xaxes(title=_("time since the run's start (s)"))
     figure.update_yaxes(title="", col=2)
     figure.update_layout(margin_t=112, title_y=0.95, legend_y=1.09)

@@ -11,8 +11,9 @@ Ask = Callable[[], tuple[int, str]]
 _MOST_CALLS = 50
 
 
-def _is_near(value: Any, wanted: float) -> bool:
-    return isinstance(value, (int, float)) and math.isclose(value, wanted, abs_tol=0.0002)
+def _is_near(value: float, wanted: float, within: float = 0.0002) -> bool:
+    """Whether the share is near, given as such or in per cent."""
+    return math.isclose(value if value <= 1 else value / 100, wanted, abs_tol=within)
 
 
 def _is_list_of_four(answer: Any) -> bool:
@@ -104,7 +105,7 @@ EXERCISES = (
         number=1,
         kind="compute",
         title=_("How good must each server be?"),
-        is_right=lambda each: _is_near(each, 0.99**0.25) or _is_near(each / 100, 0.99**0.25),
+        is_right=lambda each: _is_near(each, 0.99**0.25),
         right_answers=(0.99**0.25, 0.9975, 99.75),
         because=_(
             "Each may fail only a quarter as often as the page: needing more parts means that "
@@ -113,19 +114,19 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer=0.99**4,
-                when=lambda each: _is_near(each, 0.99**4),
+                when=lambda each: _is_near(each, 0.99**4, within=0.002),
                 then=_("That is how often the page would come whole if each server had 0.99."),
                 ask=_("Does the page's share stand to the left of the formula, or each server's?"),
             ),
             Mistake(
                 answer=0.99,
-                when=lambda each: _is_near(each, 0.99) or _is_near(each, 99),
+                when=lambda each: _is_near(each, 0.99),
                 then=_("Then the page would come whole about 96 times in 100."),
                 ask=_("Can each part be just as good as the whole that needs them all?"),
             ),
             Mistake(
                 answer=0.2475,
-                when=lambda each: _is_near(each, 0.99 / 4),
+                when=lambda each: _is_near(each, 0.99 / 4, within=0.01),
                 then=_("Then each server would fail three times out of four."),
                 ask=_("Are the shares of the servers added to get the page's, or multiplied?"),
             ),
@@ -134,6 +135,18 @@ EXERCISES = (
                 when=lambda each: _is_near(each, 0.0025),
                 then=_("That is the share that may fail; then nearly every page would be broken."),
                 ask=_("Which share do the answers have that do not fail?"),
+            ),
+            Mistake(
+                answer=0.997,
+                when=lambda each: _is_near(each, 0.9965, within=0.0008),
+                then=_("That is close. Then the page would stay just below 99 times in 100."),
+                ask=_("What does your number give, multiplied by itself four times over?"),
+            ),
+            Mistake(
+                answer=0.999,
+                when=lambda each: _is_near(each, 0.999, within=0.0013),
+                then=_("That is good enough, and better than needed; the last bit is dear."),
+                ask=_("Which is the smallest share with which the page still keeps its promise?"),
             ),
         ),
         otherwise=_("Which number, multiplied by itself four times over, gives 0.99?"),
@@ -187,7 +200,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("Four calls, four remedies"),
-        is_right=lambda letters: list(letters) == _REMEDIES,
+        is_right=lambda letters: [str(letter).lower() for letter in letters] == _REMEDIES,
         right_answers=(_REMEDIES, tuple(_REMEDIES)),
         because=_("Before you buy a server, ask what it is for: needed, faster, spare, or aside."),
         mistakes=(
