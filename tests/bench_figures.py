@@ -6,21 +6,33 @@ a move is a key press, and ends when the frame with the changed lines is painted
 as little as shows that all of this still works.
 """
 
+import contextlib
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from browser import CHROMIUM, CHROMIUM_OPTIONS, NotebookPage, notebook_of, running_jupyterlab
+from browser import (
+    CHROMIUM,
+    CHROMIUM_OPTIONS,
+    JupyterLab,
+    NotebookPage,
+    notebook_of,
+    running_jupyterlab,
+)
 from playwright.sync_api import Browser, Locator, sync_playwright
 
 BUDGET_P95_MS = 50
 BUDGET_AHEAD_P95_MS = 16
 FIRST_FIGURE_BUDGET_S = 2.0
 FIRST_FIGURE = "first figure of a fresh kernel"
-TEN = {"plotly's FigureWidget": "go.FigureWidget(draw(0))", "our LiveFigure": "LiveFigure(draw(0))"}
+ALIKE = {
+    "plotly's FigureWidget": "go.FigureWidget(draw(0))",
+    "our LiveFigure": "LiveFigure(draw(0))",
+}
 
 SETUP = """
 import numpy as np
@@ -84,14 +96,28 @@ def main(smoke: bool) -> None:
     if not CHROMIUM:
         print("slider to painted figure: no Chromium here (apt install chromium)")
         return
-    moves = 3 if smoke else 60
+    moves, figures = (2, 1) if smoke else (60, 10)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
-        for no_delay in (True, False):
-            print(f"\nslider to painted figure, no-delay extension {'on' if no_delay else 'off'}:")
-            print_moves(moves_ms(browser, moves, no_delay))
-        print_ten_figures(browser, 2 if smoke else 10)
+        with lab_of_its_own(no_delay=True) as lab:
+            print("\nslider to painted figure:")
+            print_moves(moves_ms(browser, lab, moves))
+            print(f"\n{figures} figures on one page:")
+            print_many_figures(browser, lab, figures)
+        if not smoke:
+            with lab_of_its_own(no_delay=False) as lab:
+                print("\nslider to painted figure, without the no-delay extension:")
+                print_moves(moves_ms(browser, lab, moves))
         browser.close()
+
+
+@contextlib.contextmanager
+def lab_of_its_own(*, no_delay: bool) -> Iterator[JupyterLab]:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        running_jupyterlab(Path(home), no_delay=no_delay) as lab,
+    ):
+        yield lab
 
 
 def print_imports(repetitions: int) -> None:
@@ -118,42 +144,36 @@ def quickest_s(code: str, repetitions: int) -> float:
     return min(times_s)
 
 
-def moves_ms(browser: Browser, moves: int, no_delay: bool) -> dict[str, list[float]]:
+def moves_ms(browser: Browser, lab: JupyterLab, moves: int) -> dict[str, list[float]]:
     """The time of each move of each design, in ms; and of the first figure on the page."""
     measured: dict[str, list[float]] = {name: [] for name in (*DESIGNS, FIRST_FIGURE)}
-    with (
-        tempfile.TemporaryDirectory() as home,
-        running_jupyterlab(Path(home), no_delay=no_delay) as lab,
-    ):
-        opened = NotebookPage(browser.new_page(), lab)
-        opened.open(notebook_of(f"{SETUP}\n{DESIGNS['our Dashboard']}"))
-        measured[FIRST_FIGURE].append(until_drawn_ms(opened))
-        lab.end_kernels()
-        opened.open(notebook_of(SETUP, *DESIGNS.values()))
-        opened.run_all()
-        cells = opened.page.locator(".jp-CodeCell").all()[1:]
-        for cell in cells:
-            cell.locator(".scatterlayer .js-line").nth(1).wait_for()
-        for _ in range(moves):
-            for name, cell in zip(DESIGNS, cells, strict=True):
-                measured[name].append(move_ms(opened, cell))
-        lab.end_kernels()
-        opened.page.close()
+    opened = NotebookPage(browser.new_page(), lab)
+    opened.open(notebook_of(f"{SETUP}\n{DESIGNS['our Dashboard']}"))
+    measured[FIRST_FIGURE].append(until_drawn_ms(opened))
+    lab.end_kernels()
+    opened.open(notebook_of(SETUP, *DESIGNS.values()))
+    opened.run_all()
+    cells = opened.page.locator(".jp-CodeCell").all()[1:]
+    for cell in cells:
+        cell.locator(".scatterlayer .js-line").nth(1).wait_for()
+    for _ in range(moves):
+        for name, cell in zip(DESIGNS, cells, strict=True):
+            measured[name].append(move_ms(opened, cell))
+    lab.end_kernels()
+    opened.page.close()
     return measured
 
 
-def print_ten_figures(browser: Browser, figures: int) -> None:
-    """Seconds until a page with many figures is drawn, the kernel having imported everything."""
-    print(f"\n{figures} figures on one page:")
-    with tempfile.TemporaryDirectory() as home, running_jupyterlab(Path(home)) as lab:
-        for name, figure in TEN.items():
-            opened = NotebookPage(browser.new_page(), lab)
-            opened.open(notebook_of(SETUP, *[figure] * figures))
-            opened.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell')")
-            opened.wait_until_idle()
-            print(f"  {name:34} {until_drawn_ms(opened, 2 * figures) / 1000:.1f} s")
-            opened.page.close()
-            lab.end_kernels()
+def print_many_figures(browser: Browser, lab: JupyterLab, figures: int) -> None:
+    """Seconds until a page is drawn, in a kernel that has imported everything."""
+    for name, figure in ALIKE.items():
+        opened = NotebookPage(browser.new_page(), lab)
+        opened.open(notebook_of(SETUP, *[figure] * figures))
+        opened.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell')")
+        opened.wait_until_idle()
+        print(f"  {name:34} {until_drawn_ms(opened, 2 * figures) / 1000:.1f} s")
+        opened.page.close()
+        lab.end_kernels()
 
 
 def until_drawn_ms(opened: NotebookPage, lines: int = 2) -> float:
