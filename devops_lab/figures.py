@@ -9,10 +9,7 @@ see the figure: it is kept in the figure itself and read by `summary_of`.
 """
 
 import html
-import os
-import re
 import textwrap
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,9 +34,11 @@ COLOURS = {
     "theory": "#7F7F7F",
     "no_answer": "#7F7F7F",
 }
+# What a notebook stores of a figure.
+PLOTLY = "application/vnd.plotly.v1+json"
 # No "Share chart" (an upload), no logo, no buttons: drag to zoom, double-click to see all again.
 CONFIG = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False}
-STILL_SIZE = {"width": 820, "height": 420}
+HEIGHT_PX = 420
 # Above the plot: the finding, in two lines at most of them, then the legend, in two rows at most.
 _HEAD_PX = 100
 _PANEL_NAME_PX = 26
@@ -70,7 +69,7 @@ def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Templ
             # The finding begins where the summary under the figure does, and grows downwards; the
             # legend grows upwards from the plot.
             "title": {"x": 0, "xanchor": "left", "y": 0.95, "yanchor": "top", "font": {"size": 16}},
-            "height": STILL_SIZE["height"],
+            "height": HEIGHT_PX,
             "margin": {"l": 64, "r": 24, "t": _HEAD_PX, "b": _FOOT_PX},
             "paper_bgcolor": paper,
             "plot_bgcolor": paper,
@@ -128,7 +127,7 @@ def divide(figure: go.Figure, names: Sequence[str]) -> None:
     figure.update_annotations(font_size=14)
     # The names stand where the legend would.
     top_px = _HEAD_PX + _PANEL_NAME_PX
-    plot_px = STILL_SIZE["height"] - top_px - _FOOT_PX
+    plot_px = HEIGHT_PX - top_px - _FOOT_PX
     figure.update_layout(margin_t=top_px, legend_y=1.02 + _PANEL_NAME_PX / plot_px)
 
 
@@ -144,29 +143,12 @@ def summary_of(figure: go.Figure) -> str:
 def show(figure: go.Figure) -> None:
     """Display the figure with its summary under it.
 
-    Only the figure's numbers are stored in the notebook, no library. A maintainer's
-    `DEVOPS_LAB_STILLS=svg` adds a still picture, for readers on paper and on GitHub.
+    Only the figure's numbers are stored in the notebook, no library.
     """
-    bundle = {
-        "application/vnd.plotly.v1+json": {**figure.to_plotly_json(), "config": CONFIG},
-        "text/plain": summary_of(figure),
-    }
-    if os.environ.get("DEVOPS_LAB_STILLS") == "svg":
-        bundle["image/svg+xml"] = still(figure)
-    display(bundle, raw=True)
+    stored = {**figure.to_plotly_json(), "config": CONFIG}
+    display({PLOTLY: stored, "text/plain": summary_of(figure)}, raw=True)
     text = html.escape(summary_of(figure))
     display({"text/html": f"<p>{text}</p>", "text/plain": summary_of(figure)}, raw=True)
-
-
-def still(figure: go.Figure) -> str:
-    """The figure as SVG; the same figure gives the same text. Needs kaleido and a Chromium."""
-    svg = figure.to_image(format="svg", **STILL_SIZE).decode()
-    # Each picture has random names inside; they are replaced by one that follows from its content.
-    random_name = re.search(r'id="defs-([0-9a-f]+)"', svg)
-    if random_name is None:
-        return svg
-    nameless = svg.replace(random_name[1], "")
-    return svg.replace(random_name[1], f"{zlib.crc32(nameless.encode()):08x}")
 
 
 # ---- the four ways to a number: each has its own colour and its own shape ----

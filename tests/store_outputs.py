@@ -24,6 +24,7 @@ from lessons import (
     tags,
 )
 from nbformat import NotebookNode
+from stills import add_stills
 
 
 def main(numbers: list[str]) -> int:
@@ -46,6 +47,7 @@ def store(file: Path) -> bool:
         print(f"{file.name} is left as it was:", *found, sep="\n  ")
         return False
     cleaned = clean(run.notebook)
+    add_stills(cleaned)
     if what_is_compared(cleaned) == what_is_compared(lesson.notebook):
         print(f"{file.name} is as it was.")
     else:

@@ -6,13 +6,11 @@ from itertools import pairwise
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from browser import CHROMIUM
 from hypothesis import given
 from hypothesis import strategies as st
-from required import require
 
 from devops_lab import figures
-from devops_lab.figures import COLOURS, DARK, LIGHT, drawing, show, still, summary_of, time_text
+from devops_lab.figures import COLOURS, DARK, LIGHT, PLOTLY, drawing, show, summary_of, time_text
 
 # What WCAG asks of graphics, and of words.
 GRAPHICS, WORDS = 3.0, 4.5
@@ -76,26 +74,12 @@ def test_a_shown_figure_stores_its_numbers_and_words_but_no_library_and_no_uploa
     figure.add_scatter(y=np.array([1.0, 2.0]))
     show(figure)
     picture, words = shown
-    stored = picture["application/vnd.plotly.v1+json"]
-    assert set(picture) == {"application/vnd.plotly.v1+json", "text/plain"}
+    stored = picture[PLOTLY]
+    assert set(picture) == {PLOTLY, "text/plain"}
     assert stored["config"]["showSendToCloud"] is False
     assert len(json.dumps(stored)) < 5_000
     assert picture["text/plain"] == summary_of(figure)
     assert words["text/html"] == "<p>The second is &lt;twice&gt; the first.</p>"
-
-
-def test_a_still_is_the_same_each_time_and_goes_with_the_figure(
-    monkeypatch: pytest.MonkeyPatch, shown: list[dict[str, str]]
-) -> None:
-    require(CHROMIUM, "Chromium", "apt install chromium")
-    pytest.importorskip("kaleido")
-    monkeypatch.setenv("DEVOPS_LAB_STILLS", "svg")
-    figure = drawing("A picture", "One bar.", x="a", y="b").add_bar(y=[1])
-    show(figure)
-    svg = shown[0]["image/svg+xml"]
-    assert svg.startswith("<svg")
-    assert svg == still(figure)
-    assert svg != still(figure.add_bar(y=[2]))
 
 
 @given(st.floats(1e-6, 1e5))
