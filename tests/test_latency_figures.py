@@ -74,6 +74,8 @@ def test_a_kept_setting_is_pale_and_named_once() -> None:
     kept = Answers("before", 10, 20, None, BY_LOAD, {}, SECONDS)
     figure = three_ways(now, kept, predicted_ms=600)
     assert {trace.opacity for trace in figure.data if trace.name == "A, kept"} == {0.35}
+    crosses = [list(trace.y) for trace in figure.data if trace.name == "measured"]
+    assert crosses == [[250], [250, 200, 700, 1200]]
     shown = [trace.name for trace in figure.data if trace.showlegend]
     assert len(shown) == len(set(shown))
     assert "A, kept" in shown
