@@ -36,7 +36,7 @@ CLIMBS = {
 }
 
 
-EXISTING = ("/", "/index.html")
+EXISTING = ("/index.html",)
 MISTYPED = ("/mneu.html", "/index.htm", "/cake-of-tomorrow.html")
 
 

@@ -247,7 +247,6 @@ class RunDashboard(Dashboard):
     def _draw_run(self, **values: Any) -> go.Figure:
         is_running = self.is_running
         self.button.description = _("Stop") if is_running else _("Start")
-        self.button.icon = "stop" if is_running else "play"
         text = _("Running, for ten minutes at most.") if is_running else self.plan(**values)
         self.state.value = f'<span role="status">{html.escape(text)}</span>'
         return self.draw(**values)

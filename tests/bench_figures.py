@@ -180,7 +180,7 @@ def until_drawn_ms(opened: NotebookPage, lines: int = 2) -> float:
     """From "run all" to this many lines on the page."""
     started_s = time.perf_counter()
     opened.page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
-    opened.page.locator(".scatterlayer .js-line").nth(lines - 1).wait_for()
+    opened.page.locator(".scatterlayer .js-line").nth(lines - 1).wait_for(timeout=180_000)
     return 1000 * (time.perf_counter() - started_s)
 
 

@@ -14,16 +14,17 @@ import numpy as np
 
 from devops_lab.dashboards import Dashboard, every_value
 
-VALUES_OF_ONE_CONTROL = 25
 
-
-def drive(dashboard: Dashboard, *, random_moves: int = 25, seed: int = 1) -> list[str]:
+def drive(
+    dashboard: Dashboard, *, values_of_each: int = 25, random_moves: int = 25, seed: int = 1
+) -> list[str]:
     """What went wrong on the way, one line each; empty when all is well.
 
-    After each move the dashboard must show no error, a summary in words, and finite numbers only.
+    Of a control with many values so many are taken, the first and the last among them. After each
+    move the dashboard must show no error, a summary in words, and finite numbers only.
     """
     found = [f"as it opens: {problem}" for problem in problems(dashboard)]
-    for move in _moves(dashboard.controls, random_moves, random.Random(seed)):
+    for move in _moves(dashboard.controls, values_of_each, random_moves, random.Random(seed)):
         for name, value in move.items():
             dashboard.controls[name].value = value
         found += [f"{dashboard.values}: {problem}" for problem in problems(dashboard)]
@@ -39,20 +40,23 @@ def problems(dashboard: Dashboard) -> list[str]:
 
 
 def _moves(
-    controls: dict[str, ipywidgets.Widget], random_moves: int, chance: random.Random
+    controls: dict[str, ipywidgets.Widget],
+    values_of_each: int,
+    random_moves: int,
+    chance: random.Random,
 ) -> Iterator[dict[str, Any]]:
     choices = {name: every_value(control) for name, control in controls.items()}
     for name, control in controls.items():
         start = control.value
-        for value in [*_spread(choices[name]), start]:
+        for value in [*_spread(choices[name], values_of_each), start]:
             yield {name: value}
     for _ in range(random_moves):
         yield {name: chance.choice(values) for name, values in choices.items()}
 
 
-def _spread(values: list[Any]) -> list[Any]:
+def _spread(values: list[Any], count: int) -> list[Any]:
     """The first, the last and some between, where there are many."""
-    step = max(1, math.ceil(len(values) / VALUES_OF_ONE_CONTROL))
+    step = max(1, math.ceil(len(values) / count))
     return [*values[::step], values[-1]]
 
 

@@ -91,7 +91,7 @@ MAY_IMPORT = {
     "no_delay": "",
     # exercises and progress
     "cards": "",
-    "questions": "attacks servers",
+    "questions": "attacks paths servers",
     "progress_file": "course",
     "progress": "cards course progress_file questions",
     "glossary": "cards course questions",

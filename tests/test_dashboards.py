@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from browser import NotebookPage, notebook_of
 from driving import drive
+from playwright.sync_api import Locator
 
-from devops_lab import processes
+from devops_lab import dashboards, loadgen, processes
 from devops_lab.dashboards import (
     Dashboard,
     OneServerUnderLoad,
@@ -154,7 +156,7 @@ def test_the_load_dashboard_can_be_driven_at_rest_and_while_it_runs(
     assert processes.running() == []
     load_dashboard.button.click()
     assert load_dashboard.is_running
-    assert drive(load_dashboard, random_moves=10) == []
+    assert drive(load_dashboard, values_of_each=7, random_moves=10) == []
     load_dashboard.button.click()
     assert not load_dashboard.is_running
     assert processes.running() == []
@@ -186,6 +188,84 @@ def test_a_load_dashboard_whose_server_dies_says_so_and_can_be_started_again(
     assert load_dashboard.message == ""
 
 
+def test_a_load_dashboard_can_be_started_and_stopped_in_a_hurry(
+    load_dashboard: OneServerUnderLoad,
+) -> None:
+    for number in range(5):
+        load_dashboard.button.click()
+        assert load_dashboard.is_running
+        load_dashboard.controls["rate_per_s"].value = 20 + number
+        load_dashboard.button.click()
+        assert not load_dashboard.is_running
+        assert processes.running() == []
+    load_dashboard.button.click()
+    assert [program.name for program in processes.running()] == ["oven", "load"]
+    assert load_dashboard.message == ""
+
+
+def test_a_load_dashboard_says_what_it_will_do_and_what_it_does(
+    load_dashboard: OneServerUnderLoad,
+) -> None:
+    load_dashboard.controls["workers"].value = 3
+    planned = "Start sends 10 requests/s; each is 50 ms of work for one of 3 workers."
+    assert planned in load_dashboard.state.value
+    load_dashboard.button.click()
+    assert "Running" in load_dashboard.state.value
+    assert load_dashboard.button.description == "Stop"
+    assert wait_until(lambda: "waited" in load_dashboard.live.summary, within_s=20)
+    load_dashboard.button.click()
+    assert planned in load_dashboard.state.value
+    assert "waited" in load_dashboard.live.summary
+    assert "before the stop" in str(load_dashboard.live.arrangement)
+
+
+def test_a_load_dashboard_ends_by_itself(
+    load_dashboard: OneServerUnderLoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loadgen, "LONGEST_LIVE_S", 0.5)
+    load_dashboard.button.click()
+    assert wait_until(lambda: load_dashboard.button.description == "Start", within_s=20)
+    assert processes.running() == []
+    assert load_dashboard.message == ""
+
+
+def test_a_start_that_fails_says_so_and_leaves_nothing(
+    load_dashboard: OneServerUnderLoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(loadgen.LiveLoad, "is_ready", lambda load: 1 / 0)
+        load_dashboard.button.click()
+    assert load_dashboard.message == "This did not work: ZeroDivisionError: division by zero"
+    assert processes.running() == []
+    load_dashboard.button.click()
+    assert load_dashboard.message == ""
+    assert load_dashboard.is_running
+
+
+def test_what_goes_wrong_at_the_press_of_the_button_stays_to_be_read(
+    load_dashboard: OneServerUnderLoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_dashboard, "draw", lambda **values: 1 / 0)
+    load_dashboard.button.click()
+    assert "ZeroDivisionError" in load_dashboard.message
+
+
+def test_time_that_a_server_cannot_make_good_shows_as_requests_without_an_answer(
+    load_dashboard: OneServerUnderLoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient(loadgen.LiveLoad):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options, timeout_s=0.3)
+
+    monkeypatch.setattr(dashboards, "LiveLoad", Impatient)
+    load_dashboard.controls["rate_per_s"].value = 60
+    load_dashboard.controls["work_ms"].value = 200
+    load_dashboard.button.click()
+    found = "given up without an answer"
+    assert wait_until(lambda: found in load_dashboard.live.summary, within_s=20)
+    assert load_dashboard.live.traces[2]["marker"]["symbol"] == "x"
+
+
 def test_the_request_mix_can_be_driven_against_a_leaky_and_a_safe_server(tmp_path: Path) -> None:
     (tmp_path / "site" / "recipes").mkdir(parents=True)
     (tmp_path / "site" / "index.html").write_text("Bakery")
@@ -197,6 +277,64 @@ def test_the_request_mix_can_be_driven_against_a_leaky_and_a_safe_server(tmp_pat
     servers = {"leaky": Server(route=leaky), "safe": Server(tmp_path / "site")}
     try:
         dashboard = request_mix(servers, secret="patience")
-        assert drive(dashboard, random_moves=5) == []
+        assert drive(dashboard, values_of_each=7, random_moves=5) == []
     finally:
         processes.stop_all()
+
+
+# ---- in JupyterLab ----
+
+A_LOAD_DASHBOARD = """
+from devops_lab.dashboards import one_server_under_load
+one_server_under_load()
+"""
+WHAT_RUNS = "from devops_lab.processes import running\nprint([p.name for p in running()])"
+
+
+def test_the_load_dashboard_is_worked_by_mouse_and_by_keyboard_and_ends_with_its_cell(
+    notebook_page: NotebookPage,
+) -> None:
+    page = notebook_page.page
+    notebook_page.open(notebook_of(A_LOAD_DASHBOARD, WHAT_RUNS))
+    notebook_page.run_all()
+    state = page.locator(".devops-lab-dashboard .widget-hbox [role=status]")
+    summary = page.locator(".devops-lab-summary")
+
+    load = page.get_by_role("textbox", name="load (requests/s)")
+    load.fill("33")
+    load.press("Enter")
+    state.filter(has_text="Start sends 33 requests/s").wait_for()
+    notebook_page.slider("workers").press("ArrowRight")
+    state.filter(has_text="one of 2 workers").wait_for()
+
+    page.get_by_role("button", name="Start", exact=True).click()
+    state.filter(has_text="Running").wait_for()
+    summary.filter(has_text="The last customers waited").wait_for()
+    notebook_page.drag("work on a request (ms)", 0.5)
+    summary.filter(has_text="for 1").wait_for()
+    lefts = [box["x"] for box in map(Locator.bounding_box, page.locator(".noUi-target").all())]
+    assert len(lefts) == 3
+    assert max(lefts) - min(lefts) < 1
+
+    assert printed(notebook_page, 1) == "['oven', 'load']"
+    run_cell(notebook_page, 0)
+    assert printed(notebook_page, 1) == "[]"
+    state.filter(has_text="Start sends 10 requests/s").wait_for()
+    assert notebook_page.errors == []
+    assert notebook_page.red_outputs() == []
+
+
+def run_cell(notebook_page: NotebookPage, number: int) -> None:
+    notebook_page.page.evaluate(
+        """async (number) => {
+            jupyterapp.shell.currentWidget.content.activeCellIndex = number;
+            await jupyterapp.commands.execute('notebook:run-cell');
+        }""",
+        number,
+    )
+
+
+def printed(notebook_page: NotebookPage, number: int) -> str:
+    run_cell(notebook_page, number)
+    cell = notebook_page.page.locator(".jp-CodeCell").nth(number)
+    return cell.locator(".jp-OutputArea-output").inner_text().strip()

@@ -86,7 +86,7 @@ def test_a_sweep_reports_and_stops_with_what_it_has():
 
     with ThreadPoolExecutor(1) as one_by_one:
         table = sweep(
-            busy, SHOP, executor=one_by_one, report=stop_after_two, seed=list(range(1_000))
+            take_a_while, SHOP, executor=one_by_one, report=stop_after_two, seed=list(range(1_000))
         )
     assert seen == [(1, 1_000), (2, 1_000)]
     assert 2 <= len(table) < 1_000

@@ -65,8 +65,12 @@ EXERCISES = (
         number=2,
         kind="read",
         title=_("Whose mistake was it?"),
-        is_right=lambda statuses: list(statuses) == [404, 500, None],
-        right_answers=([404, 500, None], (404, 500, None)),
+        is_right=lambda statuses: (
+            _is_list_of(statuses, 3)
+            and (statuses[0], statuses[2]) == (404, None)
+            and statuses[1] in range(500, 600)
+        ),
+        right_answers=([404, 500, None], (404, 503, None)),
         because=_(
             "4xx is about the one who asks, 5xx about the one who answers; without a server "
             "there is no status at all."
@@ -208,8 +212,8 @@ EXERCISES = (
                 answer="b",
                 when=lambda letter: letter == "b",
                 then=_(
-                    "Then capacity and load would be equal: every moment in which a worker waits "
-                    "for a customer is lost for good, so the queue still grows."
+                    "Then capacity and load would be equal: a queue that has formed once, after "
+                    "one late second, never gets shorter again."
                 ),
                 ask=_("Which choice leaves some room above the load?"),
             ),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.attacks import CLIMBS
+from devops_lab.paths import normalise
 from devops_lab.questions import Exercise, Mistake
 from devops_lab.servers import Server
 from devops_lab.translation import _
@@ -44,8 +45,9 @@ def _leaks(route: Callable[[str], Reply]) -> bool:
 
 
 def _serves_the_page(route: Callable[[str], Reply]) -> bool:
-    page = route("/index.html")
-    return page[0] == 200 and "Bakery" in _text(page)
+    # The same page in three spellings: a safe function judges where a path leads.
+    pages = [route(path) for path in ("/index.html", "/%69ndex.html", "/recipes/../index.html")]
+    return all(page[0] == 200 and "Bakery" in _text(page) for page in pages)
 
 
 def _fails_on(route: Callable[[str], Reply], path: str) -> bool:
@@ -89,7 +91,7 @@ def _route_python_text(path: str) -> Reply:
 
 
 def _safe(path: str) -> Reply:
-    if path == "/index.html":
+    if normalise(path) == "/index.html":
         return 200, "text/html; charset=utf-8", "<h1>Bakery</h1>"
     return 404, "text/plain", "Not found"
 
@@ -103,7 +105,7 @@ def _safe_but_closed(_path: str) -> Reply:
 
 
 def _safe_but_fails(path: str) -> Reply:
-    if path != "/index.html":
+    if normalise(path) != "/index.html":
         raise FileNotFoundError(path)
     return _safe(path)
 
@@ -263,8 +265,11 @@ EXERCISES = (
             Mistake(
                 answer=_safe_but_closed,
                 when=lambda route: not _serves_the_page(route),
-                then=_("Then nobody could read the bakery's own page any more."),
-                ask=_("What does your function do with the plain path /index.html?"),
+                then=_(
+                    "Then somebody who asks for the bakery's page, in one of its spellings, is "
+                    "sent away."
+                ),
+                ask=_("Where do /index.html, /%69ndex.html and /recipes/../index.html lead?"),
             ),
             Mistake(
                 answer=_safe_but_fails,
@@ -275,7 +280,7 @@ EXERCISES = (
                     "Then somebody who mistypes a path gets a 500, and the person on duty is "
                     "woken up for it."
                 ),
-                ask=_("Which exceptions of safe_file has your function not caught?"),
+                ask=_("Which exception came out of your function, and for which path?"),
             ),
             Mistake(
                 answer=_safe_but_forbids,
