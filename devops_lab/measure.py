@@ -73,11 +73,11 @@ def obstacle(scenario: Scenario) -> str:
     >>> print(obstacle(Scenario(40, 0.05, servers=3, balancer="power_of_two")))
     Caddy has no power_of_two. Choose least_connections or random, or simulate it.
     """
-    return next(_obstacles(scenario, limits()), "")
+    return next(_obstacles(scenario), "")
 
 
-def _obstacles(scenario: Scenario, limits: Limits) -> Iterator[str]:
-    alone = has_one_queue(scenario)
+def _obstacles(scenario: Scenario) -> Iterator[str]:
+    alone, most = has_one_queue(scenario), limits()
     workers = scenario.servers * scenario.workers
     if alone and workers > MOST_WORKERS:
         yield _(
@@ -87,12 +87,12 @@ def _obstacles(scenario: Scenario, limits: Limits) -> Iterator[str]:
     if not alone and scenario.balancer not in POLICIES:
         text = _("Caddy has no {balancer}. Choose least_connections or random, or simulate it.")
         yield text.format(balancer=scenario.balancer)
-    if not alone and scenario.servers > limits.servers:
+    if not alone and scenario.servers > most.servers:
         yield _(
             "Each server is a real process, and here the most is {most}, got {servers}. "
             "Choose fewer servers with more workers each, or simulate it."
-        ).format(most=limits.servers, servers=scenario.servers)
-    most_per_s = limits.requests_per_s if alone else limits.balanced_requests_per_s
+        ).format(most=most.servers, servers=scenario.servers)
+    most_per_s = most.requests_per_s if alone else most.balanced_requests_per_s
     if scenario.arrival_rate_per_s > most_per_s:
         yield _(
             "Above {most:,} requests/s a run here would measure the machine, not the servers; got "
@@ -173,7 +173,7 @@ class Measurement:
         self.planned = _plan(scenario, requests, duration_s)
         self.programs: list[Program] = []
         self._load: Load | None = None
-        self._end = ""
+        self._end: list[str] = []
 
     def start(self) -> Self:
         """Start the servers, the balancer where there is one, and the load."""
@@ -200,9 +200,12 @@ class Measurement:
         try:
             self._load.wait()
         except KeyboardInterrupt:
-            self._end = _("The run was interrupted: {done} of {total} requests have been kept.")
+            self._load.stop()
+            text = _("The run was interrupted: {done} of {total} requests have been kept.")
+            done = len(self._load.attempts())
+            self._end = [text.format(done=done, total=len(self.planned))]
         except ProgramError as error:
-            self._end = str(error)
+            self._end = [str(error)]
         self.stop()
         return self.attempts()
 
@@ -211,11 +214,8 @@ class Measurement:
         if self._load is None:
             return table({name: [] for name in ATTEMPTS}, ATTEMPTS)
         attempts = self._load.attempts()
-        notes = [lateness_note(attempts), self._end]
-        done, total = len(attempts), len(self.planned)
-        attempts.attrs["notes"] = self.planned.attrs["notes"] + [
-            note.format(done=done, total=total) for note in notes if note
-        ]
+        late = [note] if (note := lateness_note(attempts)) else []
+        attempts.attrs["notes"] = self.planned.attrs["notes"] + late + self._end
         return attempts
 
     def __enter__(self) -> Self:
@@ -255,15 +255,18 @@ class Measurement:
 
 
 def _plan(scenario: Scenario, requests: int | None, duration_s: float | None) -> "DataFrame":
-    """The requests to send, as the simulation answers them, and what to say about the run."""
-    times_s, longest_s = _arrivals(scenario, requests, duration_s), limits().longest_s
+    """The requests to send, as the simulation answers them; its notes are about the whole run."""
+    if requests is None and duration_s is None:
+        duration_s = DURATION_S
+    longest_s = limits().longest_s
+    times_s = _arrivals(scenario, requests, duration_s)
     planned = simulate(scenario, max(1, len(times_s)))
     too_late = np.flatnonzero(planned["end_s"] > longest_s)
     kept = min([len(times_s), *too_late[:1]])
     if kept == 0:
         text = _(
-            "No request would come and be answered within the run, which takes {seconds:g} s at "
-            "most. Choose a higher rate, a shorter service time or a longer duration, or simulate."
+            "No request would come and be answered within {seconds:g} s. Choose a higher rate, a "
+            "shorter service time or a longer duration, or simulate it."
         )
         raise ValueError(text.format(seconds=min(longest_s, duration_s or longest_s)))
     notes = list(_notes(scenario))
@@ -278,16 +281,16 @@ def _plan(scenario: Scenario, requests: int | None, duration_s: float | None) ->
 
 
 def _arrivals(scenario: Scenario, requests: int | None, duration_s: float | None) -> np.ndarray:
-    most = MOST_REQUESTS
-    if requests is not None:
-        most = whole("requests", requests, at_least=1, at_most=MOST_REQUESTS)
-    elif duration_s is None:
-        duration_s = DURATION_S
+    """When the requests of a run arrive: so many of them, or those of so many seconds."""
     end_s = math.inf if duration_s is None else number("duration_s", duration_s, above=0)
-    count = most if requests is not None else 100
-    while (times_s := arrivals(scenario, count))[-1] < end_s and count < most:
-        count = min(2 * count, most)
-    return times_s[times_s < end_s]
+    if requests is not None:
+        count = whole("requests", requests, at_least=1, at_most=MOST_REQUESTS)
+        times_s = arrivals(scenario, count)
+    else:
+        count = 100
+        while (times_s := arrivals(scenario, count))[-1] < end_s and count < MOST_REQUESTS:
+            count *= 2
+    return times_s[times_s < end_s][:MOST_REQUESTS]
 
 
 def _notes(scenario: Scenario) -> Iterator[str]:
