@@ -6,6 +6,7 @@ Drawn when outputs are stored, so that no learner's kernel needs a browser for t
 import re
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ def pictures(figures: Sequence[dict[str, Any]]) -> list[str]:
         return []
     if not CHROMIUM:
         raise SystemExit("Still pictures need Chromium: apt install chromium, or set CHROMIUM.")
+    # In a thread of its own: Playwright refuses a second start in a thread where tests have one.
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(_drawn, figures).result()
+
+
+def _drawn(figures: Sequence[dict[str, Any]]) -> list[str]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         page = browser.new_page()
