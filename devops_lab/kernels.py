@@ -107,25 +107,48 @@ def service_factor(law, shape, samples, stream, angle_stream, number):
     return math.exp(shape * normal - shape**2 / 2)
 
 
+def exponentials(seed: int, purpose: int, count: int) -> np.ndarray:
+    """The exponential numbers of the first tries. NumPy takes several logarithms at once, which
+    compiled code for every machine cannot."""
+    numbers = _uniforms(seed, purpose, count)
+    np.log(numbers, out=numbers)
+    return np.negative(numbers, out=numbers)
+
+
 @compiled
-def service_times(mean_s, law, shape, samples, seed, count):
+def _uniforms(seed, purpose, count):
+    stream = key(seed, purpose, 0)
+    numbers = np.empty(count)
+    for request in range(count):
+        numbers[request] = uniform(stream, request)
+    return numbers
+
+
+def service_times(
+    mean_s: float, law: int, shape: float, samples: np.ndarray, seed: int, count: int
+) -> np.ndarray:
     """The service times of the first tries."""
-    stream, angle = key(seed, SERVICE, 0), key(seed, SERVICE_ANGLE, 0)
-    times = np.empty(count)
-    for request in range(count):
-        times[request] = mean_s * service_factor(law, shape, samples, stream, angle, request)
+    if law == EXPONENTIAL:
+        times = exponentials(seed, SERVICE, count)
+    else:
+        times = _service_factors(law, shape, samples, seed, count)
+    times *= mean_s
     return times
 
 
 @compiled
-def poisson_arrivals(seed, count):
-    """Arrival times of independent users who come once a second on average."""
-    stream = key(seed, ARRIVAL, 0)
-    times, now = np.empty(count), 0.0
+def _service_factors(law, shape, samples, seed, count):
+    stream, angle = key(seed, SERVICE, 0), key(seed, SERVICE_ANGLE, 0)
+    factors = np.empty(count)
     for request in range(count):
-        now += exponential(stream, request)
-        times[request] = now
-    return times
+        factors[request] = service_factor(law, shape, samples, stream, angle, request)
+    return factors
+
+
+def poisson_arrivals(seed: int, count: int) -> np.ndarray:
+    """Arrival times of independent users who come once a second on average."""
+    gaps = exponentials(seed, ARRIVAL, count)
+    return np.cumsum(gaps, out=gaps)
 
 
 @compiled

@@ -75,13 +75,14 @@ def arrivals(scenario: Scenario, requests: int) -> np.ndarray:
     load, rate, seed = scenario.load, scenario.arrival_rate_per_s, scenario.seed
     if load.shape == "constant":
         return np.arange(1, requests + 1) / rate
-    unit = kernels.poisson_arrivals(seed, requests)
+    times_s = kernels.poisson_arrivals(seed, requests)
     if load.shape == "bursty":
         burst = (load.burst_factor, load.burst_share, load.burst_length_s)
-        return kernels.bursty_arrivals(unit, float(rate), *map(float, burst), seed)
+        return kernels.bursty_arrivals(times_s, float(rate), *map(float, burst), seed)
+    times_s /= rate
     if load.shape == "daily":
-        return _on_daily_curve(unit / rate, load.peak_factor, load.day_s)
-    return unit / rate
+        return _on_daily_curve(times_s, load.peak_factor, load.day_s)
+    return times_s
 
 
 def _on_daily_curve(times_s: np.ndarray, peak_factor: float, day_s: float) -> np.ndarray:
