@@ -89,6 +89,8 @@ MAY_IMPORT = {
     "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
     "theory",
     "no_delay": "",
+    # metrics
+    "timeseries": "",
     # exercises and progress
     "cards": "",
     "questions": "attacks paths servers",
