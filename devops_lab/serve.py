@@ -115,6 +115,7 @@ class WebServer:
         service_s, fails = self._draws.next(self.settings)
         if SERVICE_TIME_HEADER in request.headers:
             service_s = _seconds(request.headers[SERVICE_TIME_HEADER])
+        service_s *= self.settings.slow_factor
         arrival = time.perf_counter()
         start = end = await self._workers.take()
         entry.wait_s = start - arrival

@@ -55,6 +55,7 @@ class Server(WebProgram):
         service_time_s: float = 0.0,
         service_distribution: str = "constant",
         workers: int = 1,
+        slow_factor: float = 1.0,
         error_share: float = 0.0,
         name: str = "server",
         port: int = 0,
@@ -62,7 +63,9 @@ class Server(WebProgram):
     ) -> None:
         if site is not None and route is not None:
             raise ValueError(_("Give a site or a route, not both: the route answers every path."))
-        self.settings = Settings(service_time_s, service_distribution, workers, error_share)
+        self.settings = Settings(
+            service_time_s, service_distribution, workers, slow_factor, error_share
+        )
         self._site = site_folder(data_folder() / "site" if site is None else site)
         self._seed = rules.whole("seed", seed)
         self._token = secrets.token_urlsafe()

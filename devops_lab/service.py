@@ -22,8 +22,9 @@ class Settings:
 
     `service_time_s` is how long one worker is busy with one request (the mean, when
     `service_distribution` is "exponential"), `workers` how many requests are in work at once;
-    the others wait. `error_share` of the answers are a 500. A server that is not `ready` says so
-    at `/readyz`, and answers all the same.
+    the others wait. A sick machine takes `slow_factor` times as long, also where a request says how
+    much work it is. `error_share` of the answers are a 500. A server that is not `ready` says so at
+    `/readyz`, and answers all the same.
 
     >>> Settings(service_time_s=0.03, workers=2).workers
     2
@@ -32,6 +33,7 @@ class Settings:
     service_time_s: float = 0.0
     service_distribution: str = "constant"
     workers: int = 1
+    slow_factor: float = 1.0
     error_share: float = 0.0
     ready: bool = True
 
@@ -45,6 +47,7 @@ class Settings:
         )
         rules.one_of("service_distribution", self.service_distribution, DISTRIBUTIONS)
         rules.whole("workers", self.workers, at_least=1, at_most=10_000)
+        rules.number("slow_factor", self.slow_factor, above=0, at_most=1_000)
         rules.share("error_share", self.error_share)
         if not isinstance(self.ready, bool):
             raise TypeError(

@@ -445,6 +445,14 @@ def test_the_service_time_can_be_asked_for_request_by_request(bakery: Server) ->
     assert float(re.search(r"service;dur=([0-9.]+)", answer.headers["Server-Timing"])[1]) >= 149
 
 
+def test_a_sick_machine_takes_longer_for_whatever_it_is_asked() -> None:
+    with Server(service_time_s=0.02, slow_factor=5) as server:
+        asked = server.get("/work", headers={"X-Service-Time": "0.03"}).headers["Server-Timing"]
+        own = server.get("/work").headers["Server-Timing"]
+        for timing, least_ms in ((asked, 149), (own, 99)):
+            assert float(re.search(r"service;dur=([0-9.]+)", timing)[1]) >= least_ms
+
+
 def test_the_seed_alone_decides_which_requests_fail() -> None:
     mine = Settings(error_share=0.3)
     draws = Draws(seed=7)
