@@ -91,6 +91,7 @@ MAY_IMPORT = {
     "no_delay": "",
     # metrics
     "timeseries": "",
+    "latency_histogram": "",
     # exercises and progress
     "cards": "",
     "questions": "attacks paths servers",
