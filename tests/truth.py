@@ -31,7 +31,6 @@ NOT_YET = [
 
 # Used by no test, and why.
 LEFT_OUT = {
-    "wrk2-p99-ratio": "a ratio of two published measurements, of which we compute neither",
     "corpus-directory_traversal": "counts the lines of a public list, which is not copied here",
 }
 
