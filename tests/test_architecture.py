@@ -28,6 +28,9 @@ MAY_IMPORT = {
     "queueing": "",
     "queue_networks": "",
     "scaling": "queueing",
+    "availability": "",
+    "repair": "",
+    "blocks": "availability",
     # one scenario and its three answers
     "scenario": "tables",
     "kernels": "",
@@ -63,12 +66,14 @@ MAY_IMPORT = {
     " service shop",
     "client": "",
     "web_program": "client processes",
+    "upstreams": "web_program",
     "servers": "course families interpreter processes route_function serve service tables"
     " web_program",
-    "balancer": "client machine processes web_program",
+    "balancer": "client machine processes upstreams web_program",
+    "nginx": "families machine processes upstreams",
     "sender": "lifeline open_files",
     "loadgen": "families interpreter processes sender tables",
-    "attacks": "balancer servers",
+    "attacks": "balancer route_function servers",
     # a scenario on real servers, and its three answers side by side
     "measure": "balancer loadgen processes scenario servers service simulate tables",
     "compare": "measure queueing scenario simulate tables theory",
@@ -94,7 +99,7 @@ MAY_IMPORT = {
     "latency_histogram": "",
     # exercises and progress
     "cards": "",
-    "questions": "attacks paths servers",
+    "questions": "attacks http1 paths route_function servers",
     "progress_file": "course",
     "progress": "cards course progress_file questions",
     "glossary": "cards course questions",
