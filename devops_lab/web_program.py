@@ -1,11 +1,12 @@
 """A program that answers HTTP at one port of 127.0.0.1: what every server has, whoever wrote it."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from devops_lab import rules
 from devops_lab.client import Answer, ask
-from devops_lab.processes import Program, ProgramError
+from devops_lab.processes import Program, ProgramError, free_port
 from devops_lab.translation import _
 
 
@@ -20,6 +21,18 @@ class WebProgram(Program):
     ) -> None:
         self._port = rules.whole("port", port, at_least=0, at_most=65_535)
         super().__init__(name, [], environment=environment)
+
+    def choose_port(self) -> None:
+        """Take a free port where none was given; `ProgramError` where the given one is taken.
+
+        For programs that would share a port with another one without a word.
+        """
+        self._port = self._port or free_port()
+        try:
+            socket.create_server(("127.0.0.1", self._port)).close()
+        except OSError:
+            text = _("Port {port} is taken by another program. Use port=0 for a free one.")
+            raise ProgramError(text.format(port=self._port)) from None
 
     @property
     def port(self) -> int:
