@@ -125,13 +125,16 @@ def test_a_change_under_load_costs_at_most_the_requests_just_being_sent(
 def test_a_request_under_way_is_finished_by_the_server_that_was_taken_out(
     servers: list[Server],
 ) -> None:
-    servers[0].set(service_time_s=3.0)
+    leaving = servers[0]
+    leaving.set(service_time_s=0.5)
     with Nginx(servers[:1]) as nginx, ThreadPoolExecutor(1) as client:
         under_way = client.submit(nginx.get, "/work", timeout_s=PATIENCE_S)
-        wait_until(lambda: "http_requests_in_flight 1" in servers[0].metrics())
+        in_work = "http_requests_in_flight 1"
+        assert wait_until(lambda: in_work in leaving.metrics(), within_s=PATIENCE_S)
+        leaving.freeze()
         nginx.set(servers=servers[1:])
-        assert not under_way.done()
         assert set(served(nginx)) == {"b", "c"}
+        leaving.resume()
         assert under_way.result().headers["X-Served-By"] == "a"
 
 
