@@ -96,6 +96,8 @@ MAY_IMPORT = {
     "no_delay": "",
     # metrics
     "timeseries": "",
+    "objectives": "",
+    "alert_quality": "objectives",
     "latency_histogram": "",
     # exercises and progress
     "cards": "",

@@ -21,7 +21,6 @@ CASES: list[dict[str, Any]] = json.loads(
 
 # Shorten this list with every topic that arrives.
 NOT_YET = [
-    "2-slo-burn-rate",
     "5-load-balancing",
     "6-tail-at-scale",
     "7-latency-metrics",
@@ -30,6 +29,8 @@ NOT_YET = [
 
 # Used by no test, and why.
 LEFT_OUT = {
+    "slo-alerts-144": "a day divided by ten minutes, which no function of the course does",
+    "slo-pyrra-28d-0": "another tool's choice of alerts; the course has the Workbook's",
     "corpus-directory_traversal": "counts the lines of a public list, which is not copied here",
 }
 
