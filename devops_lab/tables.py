@@ -66,6 +66,31 @@ REQUESTS: Schema = {
     "service_s": Column("float64", "s", "time a worker was busy in the last try"),
 }
 
+EVENTS: Schema = {
+    "time_s": Column("float64", "s", "when it happened, since the run's start"),
+    "job": Column("string", "", "name of the job that the message is about"),
+    "worker": Column("string", "", "who did it; missing where it was the sender"),
+    "what": Column(
+        "string",
+        "",
+        "sent, known (its id was), unanswered, delivered, redelivered, started, done, failed, "
+        "acknowledged, lost, set_aside, claimed, not_claimed, paid, written, refused",
+    ),
+    "delivery": Column("Int64", "", "how often the message had been delivered by then, from 1"),
+    "detail": Column("string", "", "an amount, a value or an error; missing where there is none"),
+}
+
+
+# One row an outage: a stretch of time in which a server, or a whole, did not do its job.
+INTERVALS: Schema = {
+    "server": Column("string", "", "who was down"),
+    "cause": Column("string", "", "crash, freeze, slow, errors, unreachable"),
+    "shared": Column("bool", "", "whether the cause took all servers at once"),
+    "start_s": Column("float64", "s", "when it failed, since the run's start"),
+    "detected_s": Column("float64", "s", "when the balancer knew, missing where it never did"),
+    "repaired_s": Column("float64", "s", "when it did its job again, missing if after the end"),
+}
+
 
 def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
     """The columns as a table of this schema, in its order and with its types.
