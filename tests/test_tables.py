@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from devops_lab.tables import (
     ACCESS_LOG,
     ATTEMPTS,
+    EVENTS,
     REQUESTS,
     Schema,
     from_json_lines,
@@ -18,7 +19,7 @@ from devops_lab.tables import (
     table,
 )
 
-SCHEMAS = {"ACCESS_LOG": ACCESS_LOG, "ATTEMPTS": ATTEMPTS, "REQUESTS": REQUESTS}
+SCHEMAS = {"ACCESS_LOG": ACCESS_LOG, "ATTEMPTS": ATTEMPTS, "EVENTS": EVENTS, "REQUESTS": REQUESTS}
 
 
 def attempts(*rows: tuple[int, int, float, float, float, str]) -> pd.DataFrame:
