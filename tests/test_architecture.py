@@ -75,8 +75,9 @@ MAY_IMPORT = {
     "loadgen": "families interpreter processes sender tables",
     "attacks": "balancer route_function servers",
     # a scenario on real servers, and its three answers side by side
-    "measure": "balancer loadgen processes scenario servers service simulate tables",
-    "compare": "measure queueing scenario simulate tables theory",
+    "measurable": "balancer nginx scenario upstreams",
+    "measure": "loadgen measurable processes scenario servers service simulate tables upstreams",
+    "compare": "measurable measure queueing scenario simulate tables theory",
     # a page of many servers, and work too heavy for a page
     "pages": "client servers",
     "baskets": "shop",
@@ -96,6 +97,7 @@ MAY_IMPORT = {
     "no_delay": "",
     # metrics
     "timeseries": "",
+    "experiments": "",
     "objectives": "",
     "alert_quality": "objectives",
     "latency_histogram": "",
