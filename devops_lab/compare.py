@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from devops_lab.measure import is_replayed_exactly, measure, obstacle
+from devops_lab.measurable import is_replayed_exactly, obstacle
+from devops_lab.measure import measure
 from devops_lab.queueing import GeneralService
 from devops_lab.scenario import Scenario
 from devops_lab.simulate import service_times, simulate
@@ -119,6 +120,8 @@ def agreement(scenario: Scenario, measured: "DataFrame") -> Agreement:
 
 def _overhead_s(scenario: Scenario, measured: "DataFrame") -> float:
     planned_s = service_times(scenario, int(measured["request"].max()) + 1)[measured["request"]]
+    slow = [f"server-{number + 1}" for number in range(scenario.faults.slow_servers)]
+    planned_s[measured["server"].isin(slow)] *= scenario.faults.slow_factor
     return float((measured["latency_s"] - measured["wait_s"] - planned_s).median())
 
 

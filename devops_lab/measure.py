@@ -2,30 +2,36 @@
 
     attempts = measure(Scenario(arrival_rate_per_s=40, service_time_s=0.05, servers=3))
 
-Real processes do the work, Caddy shares it among them, and the load generator sends the very
-requests that `simulate` has drawn: each at its moment, with its service time. So prediction and
-reality can be compared request by request.
+Real processes do the work, Caddy or nginx shares it among them, and the load generator sends the
+very requests that `simulate` has drawn: each at its moment, with its service time. So prediction
+and reality can be compared request by request. What can be measured so says `measurable`.
 """
 
 import math
-import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
-from devops_lab.balancer import Balancer
 from devops_lab.loadgen import MOST_REQUESTS, Load, lateness_note
+from devops_lab.measurable import (
+    BINDER,
+    POLICIES,
+    has_one_queue,
+    is_replayed_exactly,
+    limits,
+    obstacle,
+)
 from devops_lab.processes import Program, ProgramError
 from devops_lab.rules import number, whole
 from devops_lab.scenario import MOST_SERVERS, Scenario
 from devops_lab.servers import Server
 from devops_lab.service import LONGEST_SERVICE_S
-from devops_lab.simulate import arrivals, service_times, simulate, turns
+from devops_lab.simulate import arrivals, service_times, simulate
 from devops_lab.tables import ATTEMPTS, table
 from devops_lab.translation import _
+from devops_lab.upstreams import BalancerProgram
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,103 +41,6 @@ AnyProgram = TypeVar("AnyProgram", bound=Program)
 DURATION_S = 10.0
 # A request costs about a millisecond on its way; a service that is not much longer hides in it.
 SHORTEST_CLEAR_SERVICE_S = 0.005
-MOST_TURNS = 1_000
-MOST_WORKERS = 10_000
-
-# The scenario's balancers as Caddy names them; turns by weight are a longer round of turns.
-POLICIES = {
-    "round_robin": "round_robin",
-    "weighted": "round_robin",
-    "random": "random",
-    "least_connections": "least_conn",
-}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What real load is kept within, so that it measures the servers and not the machine."""
-
-    requests_per_s: float
-    balanced_requests_per_s: float
-    servers: int
-    longest_s: float
-
-
-OWN_MACHINE = Limits(requests_per_s=5_000, balanced_requests_per_s=2_000, servers=16, longest_s=60)
-# One or two cores that are shared with many others.
-BINDER = Limits(requests_per_s=200, balanced_requests_per_s=100, servers=6, longest_s=15)
-
-
-def limits() -> Limits:
-    """The limits of real load here."""
-    return BINDER if "BINDER_LAUNCH_HOST" in os.environ else OWN_MACHINE
-
-
-def obstacle(scenario: Scenario) -> str:
-    """Why the scenario cannot be measured with the tools here; empty where it can.
-
-    >>> print(obstacle(Scenario(40, 0.05, servers=3, balancer="power_of_two")))
-    Caddy has no power_of_two. Choose least_connections or random, or simulate it.
-    """
-    return next(_obstacles(scenario), "")
-
-
-def _obstacles(scenario: Scenario) -> Iterator[str]:
-    alone, most = has_one_queue(scenario), limits()
-    workers = scenario.servers * scenario.workers
-    if alone and workers > MOST_WORKERS:
-        yield _(
-            "A real server has its workers in one process, and the most is {most:,}, got "
-            "{workers:,}. Choose fewer workers, or simulate it."
-        ).format(most=MOST_WORKERS, workers=workers)
-    if not alone and scenario.balancer not in POLICIES:
-        text = _("Caddy has no {balancer}. Choose least_connections or random, or simulate it.")
-        yield text.format(balancer=scenario.balancer)
-    if not alone and scenario.servers > most.servers:
-        yield _(
-            "Each server is a real process, and here the most is {most}, got {servers}. "
-            "Choose fewer servers with more workers each, or simulate it."
-        ).format(most=most.servers, servers=scenario.servers)
-    most_per_s = most.requests_per_s if alone else most.balanced_requests_per_s
-    if scenario.arrival_rate_per_s > most_per_s:
-        yield _(
-            "Above {most:,} requests/s a run here would measure the machine, not the servers; got "
-            "{rate:,}. Choose a lower rate and longer service times, or simulate it."
-        ).format(most=most_per_s, rate=scenario.arrival_rate_per_s)
-    if not alone and scenario.balancer == "weighted" and not _has_short_round(scenario):
-        yield _(
-            "A real balancer counts turns: weights must be whole numbers with a sum of at most "
-            "{most:,}. Write 3 and 1 for 0.75 and 0.25."
-        ).format(most=MOST_TURNS)
-    yield from _obstacles_in_parts(scenario)
-
-
-def _obstacles_in_parts(scenario: Scenario) -> Iterator[str]:
-    text = _("The real servers here have no {part}. Leave it out, or simulate it.")
-    faults = scenario.faults
-    if scenario.queue_limit is not None:
-        yield text.format(part="queue_limit")
-    if faults.slow_servers:
-        yield text.format(part="slow_servers")
-    if faults.time_between_failures_s is not None:
-        yield text.format(part="time_between_failures_s")
-    if scenario.client.attempts > 1:
-        yield _("The load generator tries once. Leave out attempts, or simulate it.")
-
-
-def has_one_queue(scenario: Scenario) -> bool:
-    """Whether one real server with all the workers is the whole scenario."""
-    return scenario.balancer == "shared_queue" or scenario.servers == 1
-
-
-def is_replayed_exactly(scenario: Scenario) -> bool:
-    """Whether each request meets the server that it meets in the simulation.
-
-    Otherwise only distributions can be compared: the real balancer draws or looks for itself, or of
-    two requests that come within a millisecond the second is ahead on the way to it.
-    """
-    in_turn = scenario.balancer in ("round_robin", "weighted")
-    return has_one_queue(scenario) or (in_turn and scenario.load.shape == "constant")
 
 
 def measure(
@@ -145,7 +54,7 @@ def measure(
     instance. An interrupt ends the run and returns what there is.
 
     Assumes that the machine has nothing else to do. Raises ValueError for a scenario that has an
-    `obstacle`, and ProgramError where a server or Caddy cannot start.
+    `obstacle`, and ProgramError where a server or its balancer cannot start.
     """
     # Two at once would measure each other, in a sweep for instance.
     with _one_at_a_time, Measurement(scenario, requests, duration_s=duration_s) as running:
@@ -228,21 +137,19 @@ class Measurement:
         self.programs.append(program)
         return program.start()
 
-    def _start_servers(self) -> Server | Balancer:
+    def _start_servers(self) -> Server | BalancerProgram:
         """The servers' common front door, with the way through it warmed up."""
         servers = [self._started(server) for server in _servers(self.scenario)]
         front, turns = servers[0], 1
         if len(servers) > 1:
-            order = [servers[number] for number in _round(self.scenario)]
-            # Caddy begins with the second.
-            behind = [order[-1], *order[:-1]]
-            front = self._started(Balancer(behind, policy=POLICIES[self.scenario.balancer]))
-            turns = len(order)
+            front = self._started(_balancer(self.scenario, servers))
+            turns = _turns_of_a_round(self.scenario)
+        # After one round it is the first one's turn again.
         for _turn in range(turns):
             front.get("/healthz")
         return front
 
-    def _new_load(self, front: Server | Balancer) -> Load:
+    def _new_load(self, front: Server | BalancerProgram) -> Load:
         times_s = service_times(self.scenario, len(self.planned))
         patience_s = 2 * limits().longest_s
         return Load(
@@ -313,14 +220,15 @@ def _notes(scenario: Scenario) -> Iterator[str]:
 
 
 def _servers(scenario: Scenario) -> list[Server]:
-    count, workers = scenario.servers, scenario.workers
+    count, workers, faults = scenario.servers, scenario.workers, scenario.faults
     if has_one_queue(scenario):
         count, workers = 1, count * workers
     return [
         Server(
             name=f"server-{number}",
             workers=workers,
-            error_share=scenario.faults.error_share,
+            slow_factor=faults.slow_factor if number <= faults.slow_servers else 1.0,
+            error_share=faults.error_share,
             # No two servers of any two seeds fail alike.
             seed=scenario.seed * MOST_SERVERS + number,
         )
@@ -328,14 +236,16 @@ def _servers(scenario: Scenario) -> list[Server]:
     ]
 
 
-def _round(scenario: Scenario) -> list[int]:
-    """One round of turns: every server once, or as often as its weight says."""
-    if scenario.balancer != "weighted":
-        return list(range(scenario.servers))
-    weights = [int(weight) for weight in scenario.weights]
-    return turns(scenario, sum(weights) // math.gcd(*weights)).tolist()
+def _balancer(scenario: Scenario, servers: list[Server]) -> BalancerProgram:
+    kind, policy = POLICIES[scenario.balancer]
+    if scenario.balancer == "weighted":
+        return kind(servers, policy=policy, weights=[int(weight) for weight in scenario.weights])
+    if policy == "round_robin":
+        # Caddy begins with the second.
+        return kind([servers[-1], *servers[:-1]], policy=policy)
+    return kind(servers, policy=policy)
 
 
-def _has_short_round(scenario: Scenario) -> bool:
-    whole_weights = all(float(weight).is_integer() for weight in scenario.weights)
-    return whole_weights and sum(scenario.weights) <= MOST_TURNS
+def _turns_of_a_round(scenario: Scenario) -> int:
+    weights = [int(weight) for weight in scenario.weights] or [1] * scenario.servers
+    return sum(weights) // math.gcd(*weights)

