@@ -22,8 +22,8 @@ from devops_lab.translation import _
 from devops_lab.upstreams import BalancerProgram, HasAddress, Upstreams
 from devops_lab.web_program import WebProgram, site_folder
 
-# A server that has not answered a check by then is taken for dead, a frozen one for instance.
-CHECK_PATIENCE_S = 1.0
+# Caddy's own word for the part of it that asks the servers how they are.
+CHECKER = "http.handlers.reverse_proxy.health_checker.active"
 
 
 class Caddy(WebProgram):
@@ -58,7 +58,12 @@ class Caddy(WebProgram):
                 "origins": [self._admin_host],
                 "config": {"persist": False},
             },
-            "logging": {"logs": {"default": {"level": "WARN"}}},
+            "logging": {
+                "logs": {
+                    "default": {"level": "WARN", "exclude": [CHECKER]},
+                    "checks": {"level": "INFO", "include": [CHECKER]},
+                }
+            },
             "apps": {"http": {"servers": {self.name: server}}},
         }
 
@@ -110,6 +115,7 @@ class Balancing(Upstreams):
     key: str = ""
     check_every_s: float = 0.0
     check_path: str = "/readyz"
+    check_patience_s: float = 1.0
 
     policies: ClassVar[tuple[str, ...]] = (
         "round_robin",
@@ -126,6 +132,7 @@ class Balancing(Upstreams):
     def __post_init__(self) -> None:
         super().__post_init__()
         rules.number("check_every_s", self.check_every_s, at_least=0, at_most=3600)
+        rules.number("check_patience_s", self.check_patience_s, above=0, at_most=3600)
         if not str(self.check_path).startswith("/"):
             text = _("check_path must begin with a slash, got {path!r}.")
             raise ValueError(text.format(path=self.check_path))
@@ -179,7 +186,7 @@ class Balancing(Upstreams):
             checks["active"] = {
                 "uri": self.check_path,
                 "interval": _nanoseconds(self.check_every_s),
-                "timeout": _nanoseconds(CHECK_PATIENCE_S),
+                "timeout": _nanoseconds(self.check_patience_s),
             }
         if self.avoid_failed_for_s:
             checks["passive"] = {"fail_duration": _nanoseconds(self.avoid_failed_for_s)}
@@ -199,9 +206,10 @@ class Balancer(Caddy, BalancerProgram):
 
     A server that is down costs errors, unless one of these is above 0: for `retry_for_s` another
     server is tried; every `check_every_s` each server is asked for `check_path`, and left out
-    until it answers with a 2xx; a server that refused a connection is left out for
-    `avoid_failed_for_s`. Answers with a 5xx are passed on as they are. Each answer names its
-    server in `X-Served-By`; an answer of the balancer's own, such as a 502, has no such header.
+    until it answers with a 2xx within `check_patience_s`; a server that refused a connection is
+    left out for `avoid_failed_for_s`. Answers with a 5xx are passed on as they are. Each answer
+    names its server in `X-Served-By`; an answer of the balancer's own, such as a 502, has no such
+    header.
     """
 
     def __init__(
@@ -214,6 +222,7 @@ class Balancer(Caddy, BalancerProgram):
         retry_for_s: float = 0.0,
         check_every_s: float = 0.0,
         check_path: str = "/readyz",
+        check_patience_s: float = 1.0,
         avoid_failed_for_s: float = 0.0,
         name: str = "balancer",
         port: int = 0,
@@ -226,6 +235,7 @@ class Balancer(Caddy, BalancerProgram):
             retry_for_s=retry_for_s,
             check_every_s=check_every_s,
             check_path=check_path,
+            check_patience_s=check_patience_s,
             avoid_failed_for_s=avoid_failed_for_s,
         )
         super().__init__(name, port)
@@ -233,6 +243,12 @@ class Balancer(Caddy, BalancerProgram):
     def handler(self) -> dict[str, Any]:
         """Caddy's reverse proxy with the present settings."""
         return self.settings.handler()
+
+    def failed_checks(self) -> list[tuple[float, str]]:
+        """When a server did not pass a check (of `time.time`) and its address, oldest first."""
+        written = self.log_path.read_text(encoding="utf-8", errors="replace")
+        lines = [json.loads(line) for line in written.split("\n")[:-1] if CHECKER in line]
+        return [(line["ts"], line["host"]) for line in lines if line["msg"] != "host is up"]
 
 
 def _nanoseconds(seconds: float) -> int:

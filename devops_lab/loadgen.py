@@ -50,6 +50,7 @@ class Sender(Program):
     def prepare(self) -> None:
         """Write the plan, and forget what an earlier run has measured."""
         self._rows, self._read_bytes = [], 0
+        self._plan["begun_file"] = str(self._begun_file)
         plan = self.folder / "plan.json"
         plan.write_text(json.dumps(self._plan))
         self.arguments = python_program("sender", str(plan), str(self._report_file))
@@ -72,6 +73,12 @@ class Sender(Program):
         }
         return table(reported | worked_out, ATTEMPTS)
 
+    @property
+    def begun_at(self) -> float | None:
+        """When the run began (of `time.time`), from which its attempts count; None before."""
+        written = self.pid and self._begun_file.exists() and self._begun_file.read_text()
+        return float(written) if written else None
+
     def _read_report(self) -> None:
         """Take in what was written since the last time; an unfinished line waits for the next."""
         if not self.pid or not self._report_file.exists():
@@ -86,6 +93,10 @@ class Sender(Program):
     @property
     def _report_file(self) -> Path:
         return self.folder / "attempts.jsonl"
+
+    @property
+    def _begun_file(self) -> Path:
+        return self.folder / "begun"
 
 
 class Load(Sender):
@@ -163,13 +174,12 @@ class LiveLoad(Sender):
     def prepare(self) -> None:
         """Write the rate as well, into a file that the sender looks at."""
         self._plan["rate_file"] = str(self._rate_file)
-        self._plan["begun_file"] = str(self._begun_file)
         self._write_rate()
         super().prepare()
 
     def is_ready(self) -> bool:
         """Whether the first request has its moment."""
-        return self._begun_file.exists() and bool(self._begun_file.read_text())
+        return self.begun_at is not None
 
     @property
     def now_s(self) -> float:
@@ -191,10 +201,6 @@ class LiveLoad(Sender):
     @property
     def _rate_file(self) -> Path:
         return self.folder / "rate"
-
-    @property
-    def _begun_file(self) -> Path:
-        return self.folder / "begun"
 
 
 def send_load(

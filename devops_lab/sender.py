@@ -146,6 +146,7 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self._none_open = asyncio.Event()
         self._begin = time.perf_counter() + HEAD_START_S
+        Path(self._plan["begun_file"]).write_text(str(time.time() - self._now_s()))
         flushing = self.loop.create_task(self._flush_for_ever())
         moments = self._planned() if "intended_s" in self._plan else self._live()
         request = 0
@@ -167,7 +168,6 @@ class Run:
         """Moments at a rate that may change at any time: what is left of a gap is stretched or
         shrunk, so that random arrivals stay random."""
         rate_file = Path(self._plan["rate_file"])
-        Path(self._plan["begun_file"]).write_text(str(time.time() - self._now_s()))
         draw = random.Random(self._plan["seed"])
         now_s = 0.0
         while True:

@@ -64,7 +64,9 @@ class WebServer:
         self._find_route = lru_cache(1024)(self._routes().match)
         self._work_done = shop.as_json({"server": name, "done": True})
         self._workers = Workers(settings.workers)
+        self._line = asyncio.Event()
         self._draws = Draws(seed)
+        self._connect()
         self._threads = ThreadPoolExecutor(thread_name_prefix="route")
         first = secrets.token_hex(4)
         self._new_ids = (f"{first}-{count:06}" for count in itertools.count(1))
@@ -91,11 +93,15 @@ class WebServer:
         await close_gently(stream, writer)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        if not request.path.startswith("/-/"):
+            await self._line.wait()
         if operator := self._for_operators.get(request.path):
             reply = operator(request)
             writer.write(as_bytes(reply, request.method, keep_alive=request.keep_alive))
         else:
             reply, entry = await self._work_on(request)
+            # An answer can be cut off as well.
+            await self._line.wait()
             self._send(reply, request, entry, writer)
         await writer.drain()
 
@@ -216,6 +222,13 @@ class WebServer:
         """Change settings while the server runs; nothing is changed when one of them is wrong."""
         self.settings = replace(self.settings, **settings)
         self._workers.resize(self.settings.workers)
+        self._connect()
+
+    def _connect(self) -> None:
+        if self.settings.reachable:
+            self._line.set()
+        else:
+            self._line.clear()
 
 
 def site_file(site: Path, request: Request) -> Reply:

@@ -24,7 +24,8 @@ class Settings:
     `service_distribution` is "exponential"), `workers` how many requests are in work at once;
     the others wait. A sick machine takes `slow_factor` times as long, also where a request says how
     much work it is. `error_share` of the answers are a 500. A server that is not `ready` says so at
-    `/readyz`, and answers all the same.
+    `/readyz`, and answers all the same. One that is not `reachable` is cut off: it says nothing to
+    anybody but the notebook that started it, and what it was asked meanwhile is answered after.
 
     >>> Settings(service_time_s=0.03, workers=2).workers
     2
@@ -36,6 +37,7 @@ class Settings:
     slow_factor: float = 1.0
     error_share: float = 0.0
     ready: bool = True
+    reachable: bool = True
 
     def __post_init__(self) -> None:
         rules.number(
@@ -49,10 +51,10 @@ class Settings:
         rules.whole("workers", self.workers, at_least=1, at_most=10_000)
         rules.number("slow_factor", self.slow_factor, above=0, at_most=1_000)
         rules.share("error_share", self.error_share)
-        if not isinstance(self.ready, bool):
-            raise TypeError(
-                _("ready must be True or False, got {value!r}.").format(value=self.ready)
-            )
+        for name in ("ready", "reachable"):
+            if not isinstance(value := getattr(self, name), bool):
+                text = _("{name} must be True or False, got {value!r}.")
+                raise TypeError(text.format(name=name, value=value))
 
     @classmethod
     def names(cls) -> list[str]:

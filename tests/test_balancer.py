@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,18 @@ def test_a_checked_server_is_left_out_while_it_is_down(servers: list[Server], tr
         servers[1].resume()
         servers[1].start()
         assert wait_until(is_back, within_s=PATIENCE_S)
+
+
+def test_the_balancer_tells_when_it_found_a_server_down(servers: list[Server]) -> None:
+    with Balancer(servers, check_every_s=CHECK_EVERY_S, check_patience_s=0.2) as balancer:
+        for server, fail in ((servers[0], Server.kill), (servers[1], Server.freeze)):
+            failed_at, address = time.time(), f"127.0.0.1:{server.port}"
+            fail(server)
+
+            def is_known(since: float = failed_at, address: str = address) -> bool:
+                return any(at >= since and who == address for at, who in balancer.failed_checks())
+
+            assert wait_until(is_known, within_s=PATIENCE_S)
 
 
 def test_a_server_that_is_not_ready_gets_nothing(servers: list[Server]) -> None:

@@ -476,6 +476,18 @@ def test_changing_one_setting_leaves_the_other_random_numbers_as_they_were() -> 
     assert 0.7 < mean < 1.3
 
 
+def test_a_server_that_is_cut_off_is_silent_and_answers_when_it_is_reached_again() -> None:
+    with Server() as server, ThreadPoolExecutor() as pool:
+        server.set(reachable=False)
+        asked = [pool.submit(server.get, path, timeout_s=60) for path in ("/work", "/healthz")]
+        # Its own notebook still reaches it: that is how it comes back.
+        server.set(error_share=0.0)
+        assert not any(answer.done() for answer in asked)
+        assert len(server.log()) == 0
+        server.set(reachable=True)
+        assert [answer.result().status for answer in asked] == [200, 200]
+
+
 def test_settings_change_at_once_and_a_wrong_one_changes_nothing() -> None:
     with Server() as server:
         server.set(error_share=1.0)
