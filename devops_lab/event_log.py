@@ -1,0 +1,19 @@
+"""What senders and workers note meanwhile: one line of JSON an event, a file for each of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def append(file: Path, row: Row) -> None:
+    """Add the row, whole or not at all."""
+    with file.open("ab", buffering=0) as log:
+        log.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
+
+
+def rows(folder: Path) -> list[Row]:
+    """The rows of all files in the folder; a line that is just being written is left out."""
+    lines = (line for file in folder.iterdir() for line in file.read_bytes().splitlines(True))
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]
