@@ -1,17 +1,25 @@
 """Ways to spell one wish: "climb out of the site's folder and bring me the file beside it".
 
-Every path here aims at `secret-recipe.txt`, which lies next to the folder of a site that has a
-folder `recipes`. A safe server answers none of them with the file.
+Every climb aims at `secret-recipe.txt`, which lies next to the folder of a site that has a folder
+`recipes`. A safe server answers none of them with the file. `SIDE_DOORS` lead out without a trick
+of spelling, and `HARMLESS` are what a server gives that is safe without being afraid; `small_shop`
+has a file for each of them.
 
 >>> from urllib.parse import unquote
 >>> unquote(CLIMBS["encoded dots"]) == CLIMBS["plain dots"]
 True
 """
 
+import atexit
+import contextlib
 import itertools
+import shutil
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devops_lab.route_function import RouteFunction, answer
 from devops_lab.translation import _
 
 if TYPE_CHECKING:
@@ -35,9 +43,61 @@ CLIMBS = {
     "a cut with NUL": f"/recipes/%2e%2e/%2e%2e/{_FILE}%00.html",
 }
 
+SIDE_DOORS = {
+    "a folder named alike": f"/recipes/%2e%2e/%2e%2e/site-backup/{_FILE}",
+    "a link that leads out": "/window.txt",
+}
+HARMLESS = {
+    "the page": "/index.html",
+    "a letter encoded": "/%69ndex.html",
+    "dots that stay inside": "/recipes/../index.html",
+    "a percent sign": "/50%25-off.html",
+    "a picture": "/bread.png",
+}
+# The first bytes of a PNG, chosen by its makers so that nobody takes it for text.
+PICTURE = b"\x89PNG\r\n\x1a\n"
 
 EXISTING = ("/index.html",)
 MISTYPED = ("/mneu.html", "/index.htm", "/cake-of-tomorrow.html")
+
+
+def small_shop() -> Path:
+    """A folder with a small site in `site/`, and outside it what is nobody's business.
+
+    It goes when the kernel ends. Where links need an administrator (Windows), the link is missing.
+    """
+    shop = Path(tempfile.mkdtemp(prefix="devops-lab-shop-"))
+    atexit.register(shutil.rmtree, shop, ignore_errors=True)
+    (shop / "site" / "recipes").mkdir(parents=True)
+    (shop / "site-backup").mkdir()
+    for file in (_FILE, f"site-backup/{_FILE}"):
+        (shop / file).write_text("rye and patience", encoding="utf-8")
+    for file, text in {"index.html": "Bakery", "50%-off.html": "Half price"}.items():
+        (shop / "site" / file).write_text(text, encoding="utf-8")
+    (shop / "site" / "bread.png").write_bytes(PICTURE)
+    with contextlib.suppress(OSError):
+        (shop / "site" / "window.txt").symlink_to(shop / _FILE)
+    return shop
+
+
+def try_out(route: RouteFunction, secret: str) -> "DataFrame":
+    """What a routing function does with every path of this file: columns path, answer, and whether
+    the secret leaked. The answer is its status, or what it raised instead of giving one."""
+    from pandas import DataFrame
+
+    rows = [
+        (path, *_answer_and_leak(route, path, secret))
+        for path in (*HARMLESS.values(), *CLIMBS.values(), *SIDE_DOORS.values())
+    ]
+    return DataFrame(rows, columns=["path", "answer", "leaked"])
+
+
+def _answer_and_leak(route: RouteFunction, path: str, secret: str) -> tuple[str, bool]:
+    try:
+        reply = answer(route, path)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:60], False
+    return str(reply.status), secret.encode() in reply.body
 
 
 def climb(servers: Iterable["Server | FileServer"], secret: str) -> "DataFrame":
@@ -81,5 +141,5 @@ def _first(count: int, paths: Iterable[str]) -> Iterable[str]:
 
 
 def _status_and_leak(server: "Server | FileServer", path: str, secret: str) -> tuple[int, bool]:
-    answer = server.get(path)
-    return answer.status, secret in answer.text
+    answered = server.get(path)
+    return answered.status, secret in answered.text

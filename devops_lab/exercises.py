@@ -3,8 +3,8 @@
 The exercises themselves are in `devops_lab.questions`, one file a lesson.
 """
 
+import copy
 import dis
-import functools
 import math
 import numbers
 import re
@@ -18,10 +18,12 @@ from devops_lab import questions
 from devops_lab.cards import Card, show
 from devops_lab.limits import call_with_limit
 from devops_lab.progress_file import Record, progress
-from devops_lab.questions import Exercise
+from devops_lab.questions import Case, Exercise, Failed
 from devops_lab.translation import _, ngettext
 
-CHECK_LIMIT_S = 3.0
+# Long enough for a server to be started in a check, on a busy machine.
+CHECK_LIMIT_S = 15.0
+CASE_LIMIT_S = 1.0
 _DESCRIBE_LIMIT_S = 1.0
 _SHOWN_LETTERS = 80
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
@@ -88,7 +90,7 @@ def predict(
     """The number the learner commits, kept with their progress, for a figure to draw.
 
     `None` while `...` stands in its place, so that the figure draws nothing. A number outside
-    `between` is kept too, with a question.
+    `between` cannot be: it is not kept, and asked for again.
     """
     questions.lesson_of(prediction_id)
     if value is None or value is ...:
@@ -100,14 +102,16 @@ def predict(
         text = _("A prediction is one number, such as 40; the unit is added for you.")
         show(Card("not yet", _("Not yet."), (text,)))
         return None
+    if doubt := _doubt(number, between, unit):
+        show(Card("not yet", _("Not yet."), (_you_predict(number, unit), doubt)))
+        return None
     mine = progress()
     before = mine.now().predictions.get(prediction_id, number)
     mine.add(Record(predictions={prediction_id: number}))
-    sentences = [_("You predict {number}.").format(number=_with_unit(number, unit))]
+    sentences = [_you_predict(number, unit)]
     if before != number:
         sentences.append(_("Before, it was {number}.").format(number=_with_unit(before, unit)))
-    sentences += _doubt(number, between, unit) + mine.new_troubles()
-    show(Card("note", _("Noted."), tuple(sentences)))
+    show(Card("note", _("Noted."), (*sentences, *mine.new_troubles())))
     return number
 
 
@@ -122,27 +126,40 @@ def judge(exercise: Exercise, answer: Any) -> Card:
     if _is_open(answer):
         text = _("“{title}” waits for you: put your answer in place of ... and run both cells.")
         return Card("open", _("Not answered yet."), (text.format(title=exercise.title),))
-    watched = _Watched(answer) if type(answer) in _FUNCTIONS else answer
     try:
-        return call_with_limit(_judge, exercise, watched, seconds=CHECK_LIMIT_S)
+        return call_with_limit(_judge, exercise, answer, seconds=CHECK_LIMIT_S)
     except TimeoutError:
         then = _("The check stopped waiting after {seconds:g} s; it may loop without an end.")
     except Exception:
         then = _("The check could not come to an end with it.")
-    return _not_yet(_given(watched), then.format(seconds=CHECK_LIMIT_S), exercise.otherwise)
+    return _not_yet(_given(answer), then.format(seconds=CHECK_LIMIT_S), exercise.otherwise)
 
 
 def _judge(exercise: Exercise, answer: Any) -> Card:
     if wanted := _other_sort(exercise, answer):
         return _not_yet(_given(answer), wanted)
-    if _holds(exercise.is_right, answer):
+    failed = _first_failed(exercise.cases, answer)
+    if failed is None and _holds(exercise.is_right, answer):
         return Card("right", _("Right."), (exercise.because,))
-    given = _given(answer)
+    given = _given(answer) if failed is None else _story(answer, failed)
+    judged = answer if failed is None else failed
     for mistake in exercise.mistakes:
-        if _holds(mistake.when, answer):
-            then = mistake.then if isinstance(mistake.then, str) else mistake.then(answer)
-            return _not_yet(_given(answer), then, mistake.ask)
+        if _holds(mistake.when, judged):
+            then = mistake.then if isinstance(mistake.then, str) else mistake.then(judged)
+            return _not_yet(given, then, mistake.ask)
     return _not_yet(given, exercise.otherwise)
+
+
+def _first_failed(cases: Iterable[Case], function: Callable[..., Any]) -> Failed | None:
+    for case in cases:
+        arguments = copy.deepcopy(case.arguments)
+        try:
+            gave = call_with_limit(function, *arguments, seconds=CASE_LIMIT_S)
+        except Exception as error:
+            return Failed(case, raised=error)
+        if not _holds(case.holds, gave):
+            return Failed(case, gave)
+    return None
 
 
 def _other_sort(exercise: Exercise, answer: Any) -> str:
@@ -189,37 +206,23 @@ def _is_unwritten(function: FunctionType) -> bool:
     return used == [None] or any(_is_open(value) for value in used if value is not None)
 
 
-class _Watched:
-    """A learner's function that knows its last call, so that a check can say what it tried."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._last: tuple[str, tuple[Any, ...], Any] | None = None
-
-    def __call__(self, *arguments: Any) -> Any:
-        self._last = (_("{call} did not come back."), arguments, None)
-        try:
-            result = self._function(*arguments)
-        except Exception as error:
-            self._last = (_("{call} raised {outcome}."), arguments, error)
-            raise
-        self._last = (_("{call} gave {outcome}."), arguments, result)
-        return result
-
-    def story(self) -> str:
-        name = described(self._function)
-        if self._last is None:
-            return _("You gave {answer}.").format(answer=name)
-        text, arguments, outcome = self._last
-        call = f"{name}({', '.join(map(described, arguments))})"
-        return text.format(call=call, outcome=described(outcome))
-
-
 def _given(answer: Any) -> str:
-    if type(answer) is _Watched:
-        return answer.story()
     return _("You gave {answer}.").format(answer=described(answer))
+
+
+def _story(function: Callable[..., Any], failed: Failed) -> str:
+    """The failed call, what came of it, and what was wanted."""
+    if failed.raised is None:
+        text = _("{call} gave {outcome}. Wanted: {wanted}.")
+    elif isinstance(failed.raised, TimeoutError):
+        text = _("{call} did not come back. Wanted: {wanted}.")
+    else:
+        text = _("{call} raised {outcome}. Wanted: {wanted}.")
+    return text.format(
+        call=f"{described(function)}({', '.join(map(described, failed.case.arguments))})",
+        outcome=described(failed.gave if failed.raised is None else failed.raised),
+        wanted=failed.case.wanted,
+    )
 
 
 def described(thing: Any) -> str:
@@ -264,10 +267,17 @@ def _with_unit(number: float, unit: str) -> str:
     return f"{number:,.10g} {unit}".rstrip()
 
 
-def _doubt(number: float, between: tuple[float, float], unit: str) -> list[str]:
+def _you_predict(number: float, unit: str) -> str:
+    return _("You predict {number}.").format(number=_with_unit(number, unit))
+
+
+def _doubt(number: float, between: tuple[float, float], unit: str) -> str:
+    """A question about a number that cannot be; nothing about one that can."""
     low, high = between
     if number < low:
-        return [_("Can it be less than {limit}?").format(limit=_with_unit(low, unit))]
-    if number > high:
-        return [_("Can it be more than {limit}?").format(limit=_with_unit(high, unit))]
-    return []
+        text, limit = _("Can it be less than {limit}? Think again, and run this cell again."), low
+    elif number > high:
+        text, limit = _("Can it be more than {limit}? Think again, and run this cell again."), high
+    else:
+        return ""
+    return text.format(limit=_with_unit(limit, unit))

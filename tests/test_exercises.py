@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 
 from devops_lab import questions
 from devops_lab.exercises import check, described, hint, judge, predict, prediction
-from devops_lab.questions import Exercise, Mistake
+from devops_lab.questions import Case, Exercise, Mistake
 
 NEVER_CHECKED = (..., None, [1, ...], (..., ...), {"first": 1, "second": ...})
 
@@ -51,13 +51,18 @@ ROUTE = Exercise(
     number=2,
     kind="mend",
     title="Answer with a status",
-    is_right=lambda route: all(route(path)[0] == status for path, status in ROUTE_CASES),
+    is_right=callable,
+    cases=(
+        Case(("/",), "status 200", lambda gave: gave[0] == 200),
+        Case(("/nothing",), "status 404", lambda gave: gave[0] == 404),
+        Case(("/more",), "status 404", lambda gave: gave[0] == 404),
+    ),
     right_answers=(lambda path: (200 if path == "/" else 404, "text/plain", ""),),
     because="The status comes first.",
     mistakes=(
         Mistake(
             answer=lambda path: (200, "text/plain", ""),
-            when=lambda route: route("/nothing")[0] == 200,
+            when=lambda failed: failed.case.arguments == ("/nothing",) and failed.gave[0] == 200,
             then="A search engine would keep a page that is not there.",
             ask="Which status says that there is nothing?",
         ),
@@ -65,7 +70,6 @@ ROUTE = Exercise(
     otherwise="What should it give there?",
     hints=("Compare the path.",),
 )
-ROUTE_CASES = (("/", 200), ("/nothing", 404))
 CATALOGUE = (ENCODE, ROUTE)
 EVERY_EXERCISE = [*CATALOGUE, *questions.all_exercises()]
 each_exercise = pytest.mark.parametrize("exercise", EVERY_EXERCISE, ids=lambda e: e.id)
@@ -148,34 +152,69 @@ def test_a_verdict_in_the_notebook_says_what_was_given_and_asks(capsys):
     )
 
 
-def test_a_function_is_told_which_call_went_wrong():
+def test_a_function_is_told_the_first_call_that_fails_and_what_was_wanted():
     def fails(path):
         return {"/": (200,)}[path]
 
     def other_shape(path):
         return None if path else 200
 
-    def unlike_any(path):
-        return 500, "text/plain", path
+    def good_at_the_end(path):
+        return (404 if path == "/more" else 500), "text/plain", path
 
     assert text_of(ROUTE, fails) == (
-        "Not yet. fails('/nothing') raised KeyError: '/nothing'.\nWhat should it give there?"
+        "Not yet. fails('/nothing') raised KeyError: '/nothing'. Wanted: status 404.\n"
+        "What should it give there?"
     )
-    assert "other_shape('/') gave None." in text_of(ROUTE, other_shape)
-    assert "unlike_any('/') gave (500, 'text/plain', '/')." in text_of(ROUTE, unlike_any)
+    assert "other_shape('/') gave None. Wanted: status 200." in text_of(ROUTE, other_shape)
+    assert "good_at_the_end('/') gave (500, 'text/plain', '/'). Wanted: status 200." in text_of(
+        ROUTE, good_at_the_end
+    )
+
+
+def test_what_all_cases_cannot_show_is_asked_at_the_end():
+    def works_here_only(path):
+        return (200 if path == "/" else 404), "text/plain", ""
+
+    elsewhere = replace(ROUTE, is_right=lambda route: False)
+    assert text_of(elsewhere, works_here_only) == (
+        "Not yet. You gave works_here_only.\nWhat should it give there?"
+    )
+
+
+def test_a_function_may_spoil_what_it_is_given():
+    def takes_all(numbers):
+        return [numbers.pop() for _ in range(len(numbers))]
+
+    case = Case(([1, 2],), "both, the last one first", lambda gave: gave == [2, 1])
+    exercise = replace(ROUTE, cases=(case, case))
+    assert [judge(exercise, takes_all).look for _check in range(2)] == ["right", "right"]
 
 
 def test_a_function_without_end_does_not_hang_the_check(monkeypatch):
-    monkeypatch.setattr("devops_lab.exercises.CHECK_LIMIT_S", 0.2)
+    monkeypatch.setattr("devops_lab.exercises.CASE_LIMIT_S", 0.2)
 
     def endless(path):
         while True:
             pass
 
     assert text_of(ROUTE, endless) == (
-        "Not yet. endless('/') did not come back.\n"
+        "Not yet. endless('/') did not come back. Wanted: status 200.\nWhat should it give there?"
+    )
+
+
+def test_a_value_without_end_does_not_hang_the_check(monkeypatch):
+    monkeypatch.setattr("devops_lab.exercises.CHECK_LIMIT_S", 0.2)
+
+    def loops(path):
+        while path:
+            pass
+
+    endless = replace(ENCODE, is_right=loops)
+    assert text_of(endless, "/bread") == (
+        "Not yet. You gave '/bread'.\n"
         "The check stopped waiting after 0.2 s; it may loop without an end.\n"
-        "What should it give there?"
+        "What does the server read?"
     )
 
 
@@ -328,11 +367,19 @@ def test_a_prediction_is_kept_for_the_figures_and_may_change(capsys):
     assert prediction("99.wait") == 1250.5
 
 
-def test_an_unlikely_prediction_is_asked_about_and_kept(capsys):
-    assert predict("99.share", 140, unit="%", between=(0, 100)) == 140
-    assert "Can it be more than 100 %?" in capsys.readouterr().out
-    assert predict("99.share", -1, unit="%", between=(0, 100)) == -1
+def test_an_impossible_prediction_is_asked_for_again_and_not_kept(capsys):
+    options = {"unit": "%", "between": (0, 100)}
+    assert predict("99.share", 140, **options) is None
+    assert capsys.readouterr().out == (
+        "Not yet. You predict 140 %.\n"
+        "Can it be more than 100 %? Think again, and run this cell again.\n"
+    )
+    assert predict("99.share", -1, **options) is None
     assert "Can it be less than 0 %?" in capsys.readouterr().out
+    assert prediction("99.share") is None
+    assert predict("99.share", 100, **options) == 100
+    assert predict("99.share", 140, **options) is None
+    assert prediction("99.share") == 100
 
 
 @each_strange

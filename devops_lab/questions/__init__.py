@@ -44,12 +44,36 @@ KINDS = ("compute", "mend", "read", "choose", "explain", "transfer")
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """A usual wrong answer. `then` may be a function of the answer, for a number of its own."""
+    """A usual wrong answer. `then` may be a function of the answer, for a number of its own.
+
+    Where the exercise has cases, `when` and `then` are given the first that failed instead.
+    """
 
     answer: Any
     when: Callable[[Any], bool]
     then: str | Callable[[Any], str]
     ask: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a learner's function: what goes in, and what is wanted, in words and as a test.
+
+    The function gets copies of the arguments, so it may change them.
+    """
+
+    arguments: tuple[Any, ...]
+    wanted: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The first case that a learner's function failed: what it gave, or what it raised."""
+
+    case: Case
+    gave: Any = None
+    raised: Exception | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +87,9 @@ class Exercise:
     `number` is the exercise's place in the code that carries progress elsewhere: unique in the
     lesson, and never given to another exercise, even when this one goes.
 
-    An answer that is a function may be called freely, by position: what it raises counts as wrong,
-    and a loop without end is stopped. The verdict names the last call, so test one call at a time
-    and stop at the first that fails.
+    An answer that is a function is tried on `cases`, in their order: what it raises counts as
+    wrong, and a loop without end is stopped. The verdict names the first that failed, with what it
+    gave and what was wanted. `is_right` is asked when all held: `callable`, if they are all.
     """
 
     id: str
@@ -78,6 +102,7 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     otherwise: str
     hints: tuple[str, ...]
+    cases: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
         lesson_of(self.id)

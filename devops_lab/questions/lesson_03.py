@@ -4,11 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from devops_lab.questions import Exercise, Mistake
+from devops_lab.questions import Case, Exercise, Mistake
 from devops_lab.translation import _
 
 Ask = Callable[[], tuple[int, str]]
-_MOST_CALLS = 50
 
 
 def _is_near(value: float, wanted: float, within: float = 0.0002) -> bool:
@@ -20,18 +19,20 @@ def _is_list_of_four(answer: Any) -> bool:
     return isinstance(answer, (list, tuple)) and len(answer) == 4
 
 
+class AskedInVain(Exception):  # noqa: N818
+    """Somebody asks again after the last word."""
+
+
 class _Office:
-    """Somebody to ask: says its replies one after the other, and then the last one for ever."""
+    """Somebody to ask: says its replies one after the other, and nothing after the last."""
 
     def __init__(self, *replies: tuple[int, str]) -> None:
-        self.replies = replies
-        self.calls = 0
+        self._replies = list(replies)
 
     def __call__(self) -> tuple[int, str]:
-        self.calls += 1
-        if self.calls > _MOST_CALLS:
-            raise RuntimeError("asked too often")
-        return self.replies[min(self.calls, len(self.replies)) - 1]
+        if not self._replies:
+            raise AskedInVain("nothing more will come")
+        return self._replies.pop(0)
 
     def __repr__(self) -> str:
         return "ask"
@@ -42,22 +43,19 @@ _READY = (200, "rye and roll")
 _LOST = (500, "a worker is lost")
 
 
-def _asks_again(result: Callable[[Ask], Any]) -> bool:
-    at_once, later, lost = _Office(_READY), _Office(_WAIT, _WAIT, _READY), _Office(_WAIT, _LOST)
-    return (
-        result(at_once) == result(later) == _READY[1]
-        and result(lost) is None
-        and (at_once.calls, later.calls, lost.calls) == (1, 3, 2)
-    )
-
-
-def _asks_for_ever(result: Callable[[Ask], Any]) -> bool:
-    lost = _Office(_WAIT, _LOST)
-    try:
-        result(lost)
-    except RuntimeError:
-        return lost.calls > _MOST_CALLS
-    return False
+_CASES = (
+    Case((_Office(_READY),), _("the text that came with the 200"), lambda gave: gave == _READY[1]),
+    Case(
+        (_Office(_WAIT, _WAIT, _READY),),
+        _("the text that comes with the 200, after two times 202"),
+        lambda gave: gave == _READY[1],
+    ),
+    Case(
+        (_Office(_WAIT, _LOST),),
+        _("None, where a 500 comes after the 202"),
+        lambda gave: gave is None,
+    ),
+)
 
 
 # Example answers: functions as a learner writes them, each with its own mistake.
@@ -160,31 +158,34 @@ EXERCISES = (
         number=2,
         kind="mend",
         title=_("Ask again, but not for ever"),
-        is_right=_asks_again,
+        is_right=callable,
+        cases=_CASES,
         right_answers=(_result,),
         because=_("202 means ask again, 200 means take it, and all else means stop asking."),
         mistakes=(
             Mistake(
                 answer=_result_too_soon,
-                when=lambda result: result(_Office(_WAIT, _READY)) == _WAIT[1],
+                when=lambda failed: failed.gave == _WAIT[1],
                 then=_("Then the baker would be shown the ticket instead of the result."),
                 ask=_("What does your function do with a 202?"),
             ),
             Mistake(
                 answer=_result_or_never,
-                when=_asks_for_ever,
+                when=lambda failed: (
+                    failed.case is _CASES[2] and isinstance(failed.raised, AskedInVain)
+                ),
                 then=_("Then a job that was lost would be asked after until the end of time."),
                 ask=_("Which one status is a reason to ask again?"),
             ),
             Mistake(
                 answer=_result_or_error,
-                when=lambda result: result(_Office(_LOST)) == _LOST[1],
+                when=lambda failed: failed.gave == _LOST[1],
                 then=_("Then an error message would be printed on the page as the result."),
                 ask=_("What shall come back where the status is 500?"),
             ),
             Mistake(
                 answer=_result_with_status,
-                when=lambda result: isinstance(result(_Office(_READY)), tuple),
+                when=lambda failed: isinstance(failed.gave, tuple),
                 then=_("Then the page would show a status beside the result."),
                 ask=_("Which of the two things that ask() gives does the baker want?"),
             ),

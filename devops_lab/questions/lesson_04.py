@@ -1,11 +1,12 @@
 """The exercises of lesson 04, load and latency."""
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from devops_lab.questions import Exercise, Mistake
+from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.translation import _
 
 Seconds = Sequence[float]
@@ -37,19 +38,29 @@ _CHANCE_WORDS = re.compile(
     re.IGNORECASE,
 )
 
-# A tool meant to ask once a second; the server stood still, so the second request was sent late.
-_INTENDED_S, _START_S, _END_S = [0.0, 1.0, 2.0], [0.0, 3.0, 3.1], [3.0, 3.1, 3.2]
+
+def _are(wanted_s: Seconds) -> Callable[[Any], bool]:
+    """A test of latencies in seconds, in whatever they come; of those without end it takes few."""
+
+    def holds(given_s: Any) -> bool:
+        few_s = list(itertools.islice(given_s, len(wanted_s) + 1))
+        return len(few_s) == len(wanted_s) and all(
+            math.isclose(a, b, abs_tol=1e-9) for a, b in zip(few_s, wanted_s, strict=True)
+        )
+
+    return holds
 
 
-def _gives(function: Latencies, wanted_s: Seconds) -> bool:
-    given_s = list(function(_INTENDED_S, _START_S, _END_S))
-    return len(given_s) == 3 and all(
-        math.isclose(a, b, abs_tol=1e-9) for a, b in zip(given_s, wanted_s, strict=True)
-    )
+def _gave(wanted_s: Seconds) -> Callable[[Failed], bool]:
+    return lambda failed: _are(wanted_s)(failed.gave)
 
 
-def _is_mended(function: Latencies) -> bool:
-    return _gives(function, [3.0, 2.1, 1.2]) and list(function([5.0], [5.5], [6.0])) == [1.0]
+_WANTED = _("how long each customer waited, from the moment they wanted to ask")
+_CASES = (
+    # A tool meant to ask once a second; the server stood still, so the second request was late.
+    Case(([0.0, 1.0, 2.0], [0.0, 3.0, 3.1], [3.0, 3.1, 3.2]), _WANTED, _are([3.0, 2.1, 1.2])),
+    Case(([5.0], [5.5], [6.0]), _WANTED, _are([1.0])),
+)
 
 
 # Example answers: functions as a learner writes them, each with its own mistake.
@@ -221,13 +232,14 @@ EXERCISES = (
         number=4,
         kind="mend",
         title=_("A load test that flatters"),
-        is_right=_is_mended,
+        is_right=callable,
+        cases=_CASES,
         right_answers=(_latencies_s,),
         because=_("The customer's clock runs from the moment at which they wanted to ask."),
         mistakes=(
             Mistake(
                 answer=_from_the_sending,
-                when=lambda function: _gives(function, [3.0, 0.1, 0.1]),
+                when=_gave([3.0, 0.1, 0.1]),
                 then=_(
                     "Then the server stood still for three seconds, and only one customer is said "
                     "to have felt it."
@@ -236,13 +248,13 @@ EXERCISES = (
             ),
             Mistake(
                 answer=_lateness_only,
-                when=lambda function: _gives(function, [0.0, 2.0, 1.1]),
+                when=_gave([0.0, 2.0, 1.1]),
                 then=_("That is how late each request was sent, without the time for its answer."),
                 ask=_("At which moment does the customer have the answer?"),
             ),
             Mistake(
                 answer=_backwards,
-                when=lambda function: _gives(function, [-3.0, -2.1, -1.2]),
+                when=_gave([-3.0, -2.1, -1.2]),
                 then=_("Then every answer would be there before the question."),
                 ask=_("Which of the two moments is the later one?"),
             ),
