@@ -32,8 +32,9 @@ MAY_IMPORT = {
     "repair": "",
     "blocks": "availability",
     # one scenario and its three answers
-    "scenario": "tables",
-    "kernels": "",
+    "backoff": "scenario",
+    "scenario": "backoff tables",
+    "kernels": "backoff",
     "simulate": "kernels scenario tables",
     "theory": "queueing scenario",
     # where the course is, on which machine, and its command
@@ -79,7 +80,7 @@ MAY_IMPORT = {
     "measure": "loadgen measurable processes scenario servers service simulate tables upstreams",
     "compare": "measurable measure queueing scenario simulate tables theory",
     # a page of many servers, and work too heavy for a page
-    "pages": "client servers",
+    "pages": "client servers shop",
     "baskets": "shop",
     "job_server": "access_log baskets course http1 lifeline serve service shop",
     "jobs": "interpreter processes servers",

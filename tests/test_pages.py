@@ -1,10 +1,21 @@
-"""A page gathered from several servers: whole, with a gap, or broken."""
+"""Pages that need other servers: whole, with a gap, broken, or filled in when a job is done."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from devops_lab.pages import PATIENCE_S, PURPOSES, GatheredPage, PageWithReport, part, visit
+from devops_lab.families import wait_until
+from devops_lab.jobs import JobOffice
+from devops_lab.pages import (
+    PATIENCE_S,
+    PURPOSES,
+    GatheredPage,
+    JobPage,
+    PageWithReport,
+    part,
+    visit,
+)
 from devops_lab.processes import stop_all
 from devops_lab.servers import Server
 
@@ -91,3 +102,25 @@ def test_visits_tell_of_each_page_and_servers_fail_at_different_ones() -> None:
 def test_visits_are_a_sensible_number(pages: float) -> None:
     with pytest.raises(ValueError, match="pages must be"):
         visit(Server(), needs=[1], pages=pages)
+
+
+def test_a_page_shows_a_job_that_an_office_does_and_asks_again_by_itself() -> None:
+    with JobOffice() as office, Server(route=JobPage(office, orders=4_000)) as front:
+        assert '<form method="post" action="jobs">' in front.get("/").text
+        ticket = front.get("/jobs", method="POST")
+        assert ticket.status == 202
+        assert '<meta http-equiv="refresh" content="1; url=jobs/1">' in ticket.text
+        assert wait_until(lambda: front.get("/jobs/1").status == 200, within_s=60)
+        assert re.search(
+            r"Moon rye \(달빛 호밀빵\) and .* together \d+ times in 4000", front.get("/jobs/1").text
+        )
+        assert [front.get(path).status for path in ("/jobs/2", "/metrics/", "/jobs/x")] == [404] * 3
+        office.kill()
+        assert front.get("/jobs/1").status == 502
+
+
+def test_a_page_says_why_there_is_no_report() -> None:
+    with JobOffice() as office, Server(route=JobPage(office, orders=0)) as front:
+        answer = front.get("/jobs", method="POST")
+    assert answer.status == 400
+    assert "orders must be at least 1, got 0" in answer.text
