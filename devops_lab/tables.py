@@ -45,7 +45,10 @@ ATTEMPTS: Schema = {
     "end_s": Column("float64", "s", "when its answer was complete, or it was given up"),
     "latency_s": Column("float64", "s", "from the intended start to the end"),
     "outcome": Column(
-        "string", "", "ok, failed (status 500 and above), refused, closed, timed_out"
+        "string",
+        "",
+        "ok, failed (status 500 and above), refused, closed, timed_out, withdrawn (another try was "
+        "answered first), held_back (by the client's breaker: nothing was sent)",
     ),
     "status": Column("Int64", "", "HTTP status, missing where no answer came"),
     "server": Column("string", "", "who answered"),
@@ -56,14 +59,14 @@ ATTEMPTS: Schema = {
 REQUESTS: Schema = {
     "request": ATTEMPTS["request"],
     "arrival_s": Column("float64", "s", "when it was meant to start, since the run's start"),
-    "end_s": Column("float64", "s", "when the last try ended"),
+    "end_s": Column("float64", "s", "when the client had its answer, or the last try ended"),
     "latency_s": Column("float64", "s", "from the intended start to the end"),
     "lateness_s": Column("float64", "s", "how late the first try was sent"),
     "attempts": Column("int64", "", "number of tries"),
-    "outcome": Column("string", "", "how the last try ended"),
-    "server": Column("string", "", "who answered the last try"),
-    "wait_s": Column("float64", "s", "time in the last server's queue"),
-    "service_s": Column("float64", "s", "time a worker was busy in the last try"),
+    "outcome": Column("string", "", "how the deciding try ended: the answered one, or the last"),
+    "server": Column("string", "", "who answered the deciding try"),
+    "wait_s": Column("float64", "s", "time in that server's queue"),
+    "service_s": Column("float64", "s", "time a worker was busy in the deciding try"),
 }
 
 EVENTS: Schema = {
@@ -92,6 +95,15 @@ INTERVALS: Schema = {
 }
 
 
+# One row a sample: what a metric was at a moment, as a scrape or a generator saw it.
+SERIES: Schema = {
+    "time": Column("datetime64[ms]", "", "the moment, as the one who was asked had it"),
+    "metric": Column("category", "", "name of the metric, with its unit"),
+    "labels": Column("category", "", 'what it is about: server="server-1",status="200"'),
+    "value": Column("float64", "", "in the unit that the metric's name says"),
+}
+
+
 def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
     """The columns as a table of this schema, in its order and with its types.
 
@@ -115,33 +127,36 @@ def from_json_lines(text: str, schema: Schema) -> "DataFrame":
 
 def requests(attempts: "DataFrame") -> "DataFrame":
     """One row a request, made of its attempts: the latency counts from the first intended start."""
-    first, last, tries = _first_and_last_tries(attempts)
+    first, deciding, tries = _first_and_deciding_tries(attempts)
     arrival_s = first["intended_s"]
     own = {
         "arrival_s": arrival_s,
-        "latency_s": last["end_s"] - arrival_s,
+        "latency_s": deciding["end_s"] - arrival_s,
         "lateness_s": first["start_s"] - arrival_s,
         "attempts": tries,
     }
-    return table(own | {name: last[name] for name in REQUESTS if name not in own}, REQUESTS)
+    return table(own | {name: deciding[name] for name in REQUESTS if name not in own}, REQUESTS)
 
 
-def _first_and_last_tries(attempts: "DataFrame") -> tuple["DataFrame", "DataFrame", "ndarray"]:
-    """Each request's first and last row, in order of their numbers, and how many rows it has."""
+def _first_and_deciding_tries(
+    attempts: "DataFrame",
+) -> tuple["DataFrame", "DataFrame", "ndarray"]:
+    """Each request's first row and its answered or else last one, in order of their numbers, and
+    how many rows it has."""
     import numpy as np
 
     number = attempts["request"].to_numpy()
     if (number[1:] > number[:-1]).all():
         only = attempts.reset_index(drop=True)
         return only, only, np.ones(len(only), np.int64)
+    is_answered = (attempts["outcome"] == "ok").to_numpy(bool)
     in_order = np.lexsort((attempts["attempt"], number))
+    answered_last = np.lexsort((attempts["attempt"], is_answered, number))
     begins = np.flatnonzero(np.diff(number[in_order], prepend=-1))
     tries = np.diff(begins, append=len(in_order))
-    first, last = (
-        attempts.take(in_order[rows]).reset_index(drop=True)
-        for rows in (begins, begins + tries - 1)
-    )
-    return first, last, tries
+    rows = in_order[begins], answered_last[begins + tries - 1]
+    first, deciding = (attempts.take(places).reset_index(drop=True) for places in rows)
+    return first, deciding, tries
 
 
 def summarise(requests: "DataFrame") -> "DataFrame":

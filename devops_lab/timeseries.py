@@ -48,6 +48,32 @@ class Windows:
         return self.last - self.first + 1
 
 
+def pick(samples: pd.DataFrame, metric: str, **labels: str) -> pd.Series:
+    """One series of a table of `tables.SERIES`, by time: the metric's whose labels are these.
+
+    Labels that are alike in all series of the metric need not be named. Raises LookupError where
+    none or several series fit, and says which labels there are.
+    """
+    of_metric = samples[samples["metric"] == metric]
+    wanted = [f'{name}="{value}"' for name, value in labels.items()]
+    there = list(dict.fromkeys(of_metric["labels"]))
+    fits = [text for text in there if set(wanted) <= set(text.split(","))]
+    if len(fits) != 1:
+        text = _(
+            "{count} series of {metric} fit {labels}, and it should be one. There are: {there}"
+        )
+        raise LookupError(
+            text.format(
+                count=len(fits),
+                metric=metric,
+                labels=", ".join(wanted) or "{}",
+                there=" | ".join(there[:8]) or "-",
+            )
+        )
+    one = of_metric[of_metric["labels"] == fits[0]]
+    return pd.Series(one["value"].to_numpy(), index=pd.DatetimeIndex(one["time"]), name=metric)
+
+
 def rate(series: pd.Series, window_s: float, at: Any = None) -> Answer:
     """How much a counter grew a second in the window, on average; NaN with less than two samples.
 

@@ -111,6 +111,8 @@ MAY_IMPORT = {
     "no_delay": "",
     # metrics
     "timeseries": "",
+    "planted_faults": "",
+    "telemetry": "exposition planted_faults tables",
     "experiments": "",
     "objectives": "",
     "alert_quality": "objectives",
