@@ -125,6 +125,7 @@ class Load(Sender):
     ) -> None:
         super().__init__(url, timeout_s, name)
         self.intended_s = _schedule(rate_per_s, duration_s, arrivals, seed)
+        self._rate_per_s = rate_per_s
         self._plan["intended_s"] = self.intended_s
         self._plan["service_times_s"] = _service_times(service_times_s, len(self.intended_s))
 
@@ -139,6 +140,13 @@ class Load(Sender):
             text = text.format(name=self.name, done=len(attempts), total=len(self.intended_s))
             raise ProgramError("\n".join([text, *lines]))
         return attempts
+
+    @property
+    def run_in_words(self) -> str:
+        """What a sentence about this run calls it: its rate tells it from the others of a cell."""
+        if self._rate_per_s is None:
+            return _("the run of {requests} requests").format(requests=len(self.intended_s))
+        return _("the run with {rate:g} requests/s").format(rate=self._rate_per_s)
 
     def _show_progress(self) -> None:
         self._read_report()
@@ -211,32 +219,28 @@ def send_load(
 ) -> "DataFrame":
     """The attempts of a run, one row each (`tables.ATTEMPTS`), when all have ended.
 
-    Takes what `Load` takes. An interrupt ends the run and returns what there is. Says so when the
-    requests were sent too late to tell the server's slowness from this machine's.
+    Takes what `Load` takes. An interrupt ends the run and the cell: to stop early and keep what
+    there is, start a `Load`, and ask for its `attempts()`. Says so when the requests were sent too
+    late to tell the server's slowness from this machine's.
     """
-    load = Load(url, rate_per_s, duration_s, **options)
-    try:
-        attempts = load.start().wait()
-    except KeyboardInterrupt:
-        load.stop()
-        attempts = load.attempts()
-        text = _("Interrupted: {done} of {total} requests have been kept.")
-        print(text.format(done=len(attempts), total=len(load.intended_s)))
-    if note := lateness_note(attempts):
+    with Load(url, rate_per_s, duration_s, **options) as load:
+        attempts = load.wait()
+    if note := lateness_note(attempts, load.run_in_words):
         print(note)
     return attempts
 
 
-def lateness_note(attempts: "DataFrame") -> str:
-    """One sentence if 1 % of the requests were sent over 5 ms late, else nothing."""
+def lateness_note(attempts: "DataFrame", run: str = "") -> str:
+    """A sentence or two if 1 % of the requests were sent over 5 ms late, else nothing."""
     lateness_p99_s = (attempts["start_s"] - attempts["intended_s"]).quantile(0.99)
     if not lateness_p99_s > LATENESS_LIMIT_S:
         return ""
-    return _(
-        "This run has measured the machine, not the server: 1 % of the requests were sent "
-        "{milliseconds:.0f} ms late or more. Close what else is running and repeat it, or send "
-        "fewer requests."
-    ).format(milliseconds=lateness_p99_s * 1e3)
+    text = _(
+        "A word on {run}: it has measured the machine too, not only the server. One request in a "
+        "hundred was sent {milliseconds:.0f} ms late or more. If that matters to you, close what "
+        "else is running or send fewer requests, and repeat it."
+    )
+    return text.format(run=run or _("this run"), milliseconds=lateness_p99_s * 1e3)
 
 
 def _schedule(

@@ -224,16 +224,14 @@ def test_an_answer_in_pieces_of_unknown_length_is_read_whole() -> None:
     assert set(attempts["server"]) == {"a"}
 
 
-def test_an_interrupt_ends_the_load_and_keeps_what_it_has(
-    oven: Server, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interrupt_ends_the_load_and_what_comes_after_it(oven: Server) -> None:
     # As a notebook does it: an interrupt in the middle of the cell.
     threading.Timer(1.5, _thread.interrupt_main).start()
     began = time.monotonic()
-    attempts = send_load(oven.url, 100, 60, arrivals="constant")
+    runs = (send_load(oven.url, rate_per_s, 60, arrivals="constant") for rate_per_s in (100, 50))
+    with pytest.raises(KeyboardInterrupt):
+        list(runs)
     assert time.monotonic() - began < 30
-    assert 0 < len(attempts) < 6000
-    assert f"{len(attempts)} of 6000 requests have been kept" in capsys.readouterr().out
     assert "load" not in [program.name for program in running()]
 
 
@@ -253,9 +251,16 @@ def test_a_run_that_was_late_says_that_it_measured_the_machine() -> None:
 
     assert lateness_note(sent(0.004)) == ""
     assert lateness_note(sent(0.0)[:0]) == ""
-    note = lateness_note(sent(0.012))
-    assert "measured the machine, not the server" in note
+    note = lateness_note(sent(0.012), "the run with 30 requests/s")
+    assert note.startswith("A word on the run with 30 requests/s: it has measured the machine too")
     assert "12 ms late" in note
+    assert lateness_note(sent(0.012)).startswith("A word on this run: ")
+
+
+def test_a_run_is_called_by_what_tells_it_from_the_others() -> None:
+    assert Load("http://127.0.0.1:1/", 30.0, 3).run_in_words == "the run with 30 requests/s"
+    given = Load("http://127.0.0.1:1/", arrivals=[0.0, 0.1])
+    assert given.run_in_words == "the run of 2 requests"
 
 
 @pytest.mark.parametrize(
