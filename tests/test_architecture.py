@@ -97,6 +97,19 @@ MAY_IMPORT = {
     " route_function wires",
     "messages": "book emulated_network event_log event_loop interpreter machine message_wire"
     " processes route_function stand_in tables wires",
+    # machines of a chosen size, the shop's sessions, and a job that only partly splits
+    "purpose_program": "access_log course serve service",
+    "purpose_servers": "interpreter servers",
+    "resources": "",
+    "resource_server": "access_log http1 purpose_program resources service shop",
+    "sized_servers": "balancer purpose_servers resources web_program",
+    "signed_cookie": "",
+    "session_store": "access_log http1 purpose_program shop",
+    "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
+    "sessions": "client purpose_servers session_server session_store web_program",
+    "closing": "scaling",
+    "closing_server": "access_log closing http1 purpose_program shop",
+    "closing_servers": "closing processes purpose_servers",
     # figures
     "figures": "",
     "request_figures": "figures",

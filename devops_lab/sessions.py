@@ -1,0 +1,133 @@
+"""The shop's sessions: servers that know their visitors, a store for all of them, and a visitor.
+
+with ShopServer(name="shop-1") as first, ShopServer(name="shop-2") as second:
+    with Balancer([first, second]) as balancer:
+        visitor = Visitor(balancer, "Mina")
+        visitor.log_in()
+        visitor.clicks(6)
+"""
+
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from devops_lab.client import Answer
+from devops_lab.purpose_servers import PurposeServer
+from devops_lab.rules import one_of, whole
+from devops_lab.session_server import COOKIE, SECRET_VARIABLE
+from devops_lab.session_store import STORE_VARIABLE
+from devops_lab.translation import _
+from devops_lab.web_program import WebProgram
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PLACES = ("memory", "store", "cookie")
+
+
+class SessionStore(PurposeServer):
+    """The store: one process that keeps the sessions of all servers, until it ends."""
+
+    program = "session_store"
+
+    def __init__(self, *, name: str = "store", port: int = 0) -> None:
+        super().__init__(name=name, port=port)
+        self.token = secrets.token_urlsafe()
+        self.environment[STORE_VARIABLE] = self.token
+
+
+class ShopServer(PurposeServer):
+    """A server of the shop that knows its visitors.
+
+    `sessions` says where it keeps them: in its own "memory", in the `store` (a `SessionStore` that
+    runs already), or in a signed "cookie", whose `secret` all servers of a shop must share.
+    """
+
+    program = "session_server"
+
+    def __init__(
+        self,
+        sessions: str = "memory",
+        *,
+        store: SessionStore | None = None,
+        secret: str | None = None,
+        name: str = "shop",
+        port: int = 0,
+    ) -> None:
+        self.sessions = one_of("sessions", sessions, PLACES)
+        self.store = store
+        if (store is not None) != (sessions == "store"):
+            text = _("store must be a SessionStore with sessions='store', and left out otherwise.")
+            raise ValueError(text)
+        if bool(secret) != (sessions == "cookie"):
+            text = _("secret must be a text with sessions='cookie', and left out otherwise.")
+            raise ValueError(text)
+        super().__init__(name=name, port=port)
+        if store:
+            self.environment[STORE_VARIABLE] = store.token
+        if secret:
+            self.environment[SECRET_VARIABLE] = secret
+
+    def options(self) -> dict[str, Any]:
+        """Where the sessions are; tokens and secrets go by the environment, which nobody sees."""
+        return {"sessions": self.sessions, "store_port": self.store.port if self.store else 0}
+
+
+class Visitor:
+    """A customer with a browser: keeps the cookies that the shop sends, and sends them back."""
+
+    def __init__(self, front: WebProgram, name: str = "Mina") -> None:
+        self.front, self.name = front, name
+        self.cookies: dict[str, str] = {}
+
+    def log_in(self) -> Answer:
+        """The answer to the login form; from now on the visitor has a session."""
+        return self._ask("/login", method="POST", form={"name": self.name})
+
+    def put(self, bread: str) -> Answer:
+        """The answer to a bread for the basket."""
+        return self._ask("/basket", method="POST", form={"bread": bread})
+
+    def click(self) -> Answer:
+        """The shop's page: status 200, or 401 where the shop does not know the visitor."""
+        return self._ask("/")
+
+    def basket(self) -> list[str] | None:
+        """What is in the basket; None where the shop does not know the visitor."""
+        answer = self._ask("/session")
+        return answer.json()["basket"] if answer.status == 200 else None
+
+    def clicks(self, count: int) -> "DataFrame":
+        """So many clicks, a row each: `click`, the `server` that answered, `status`, `is_known`."""
+        import pandas as pd
+
+        answers = [self.click() for _click in range(whole("count", count, at_least=1))]
+        rows = [
+            {
+                "click": number,
+                "server": answer.headers["X-Served-By"],
+                "status": answer.status,
+                "is_known": answer.status == 200,
+            }
+            for number, answer in enumerate(answers, 1)
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def session_cookie(self) -> str:
+        """The value of the shop's cookie; empty before the login."""
+        return self.cookies.get(COOKIE, "")
+
+    @session_cookie.setter
+    def session_cookie(self, value: str) -> None:
+        self.cookies[COOKIE] = value
+
+    def _ask(self, path: str, *, method: str = "GET", form: dict[str, str] | None = None) -> Answer:
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        answer = self.front.get(
+            path, method=method, headers=headers if self.cookies else {}, body=urlencode(form or {})
+        )
+        for line in answer.headers.get_all("Set-Cookie", []):
+            name, _equals, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
