@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from devops_lab.exposition import EDGES_S
+from devops_lab.labels import as_text
 from devops_lab.planted_faults import KINDS, Day, When
 from devops_lab.rules import number, one_of, share, whole
 from devops_lab.tables import SERIES, table
@@ -225,16 +226,16 @@ class Shop:
         seconds = "http_request_duration_seconds"
         powers = day.latency_s**STEEPNESS
         buckets = {
-            (f"{seconds}_bucket", f'le="{edge}"'): np.rint(
+            (f"{seconds}_bucket", "le", str(edge)): np.rint(
                 requests / (1 + powers / edge**STEEPNESS)
             )
             for edge in EDGES_S
         }
         return {
-            ("http_requests_total", 'status="200"'): requests - failed,
-            ("http_requests_total", 'status="500"'): failed,
+            ("http_requests_total", "status", "200"): requests - failed,
+            ("http_requests_total", "status", "500"): failed,
             **buckets,
-            (f"{seconds}_bucket", 'le="+Inf"'): requests,
+            (f"{seconds}_bucket", "le", "+Inf"): requests,
             (f"{seconds}_count",): requests,
             (f"{seconds}_sum",): requests * day.latency_s * MEAN_TO_MEDIAN,
             ("shop_orders_total",): orders,
@@ -260,7 +261,11 @@ class Shop:
         # Of the metrics, "up" is the last.
         seen = np.stack([day.up & ~lost] * (len(values) - 1) + [np.ones_like(lost)])
         names = np.repeat([name for name, *_label in values], self.servers)
-        labels = [_labels(server, *label) for _name, *label in values for server in self.names]
+        labels = [
+            as_text({"server": server, **dict([label] if label else [])})
+            for _name, *label in values
+            for server in self.names
+        ]
         return _series(
             np.broadcast_to(self._times(number_of_day, day), seen.shape)[seen],
             _repeated(names, seen.sum(axis=2).ravel()),
@@ -275,7 +280,10 @@ class Shop:
         times = np.repeat(self._times(number_of_day, day).ravel(), day.new_series.ravel())
         servers = np.repeat(self.names, day.new_series.sum(axis=1))
         first = 1 + 10_000_000 * number_of_day
-        labels = [_labels(server, f'user="{user}"') for user, server in enumerate(servers, first)]
+        labels = [
+            as_text({"server": server, "user": str(user)})
+            for user, server in enumerate(servers, first)
+        ]
         names = ["http_requests_by_user_total"] * len(times)
         yield _series(times, pd.Categorical(names), pd.Categorical(labels), np.ones(len(times)))
 
@@ -332,8 +340,3 @@ def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
         for name in ("metric", "labels")
     }
     return pd.concat(parts, ignore_index=True).assign(**columns)
-
-
-def _labels(server: str, *more: str) -> str:
-    """The labels of a series, in the order in which Prometheus writes them."""
-    return ",".join(sorted([f'server="{server}"', *more]))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from devops_lab.labels import as_labels, as_text
 from devops_lab.rules import number
 from devops_lab.translation import _
 
@@ -55,9 +56,8 @@ def pick(samples: pd.DataFrame, metric: str, **labels: str) -> pd.Series:
     none or several series fit, and says which labels there are.
     """
     of_metric = samples[samples["metric"] == metric]
-    wanted = [f'{name}="{value}"' for name, value in labels.items()]
     there = list(dict.fromkeys(of_metric["labels"]))
-    fits = [text for text in there if set(wanted) <= set(text.split(","))]
+    fits = [text for text in there if labels.items() <= as_labels(text).items()]
     if len(fits) != 1:
         text = _(
             "{count} series of {metric} fit {labels}, and it should be one. There are: {there}"
@@ -66,7 +66,7 @@ def pick(samples: pd.DataFrame, metric: str, **labels: str) -> pd.Series:
             text.format(
                 count=len(fits),
                 metric=metric,
-                labels=", ".join(wanted) or "{}",
+                labels=as_text(labels) or "{}",
                 there=" | ".join(there[:8]) or "-",
             )
         )

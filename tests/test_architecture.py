@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "repair": "",
     "blocks": "availability",
     # one scenario and its three answers
-    "backoff": "scenario",
+    "backoff": "",
     "scenario": "backoff tables",
     "kernels": "backoff",
     "simulate": "kernels scenario tables",
@@ -123,9 +123,11 @@ MAY_IMPORT = {
     "theory",
     "no_delay": "",
     # metrics
-    "timeseries": "",
+    "labels": "",
+    "timeseries": "labels",
+    "scrape": "labels tables",
     "planted_faults": "",
-    "telemetry": "exposition planted_faults tables",
+    "telemetry": "exposition labels planted_faults tables",
     "experiments": "",
     "objectives": "",
     "alert_quality": "objectives",

@@ -23,12 +23,13 @@ CASES: list[dict[str, Any]] = json.loads(
 NOT_YET = [
     "5-load-balancing",
     "6-tail-at-scale",
-    "7-latency-metrics",
     "8-dora-autoscale-retry",
 ]
 
 # Used by no test, and why.
 LEFT_OUT = {
+    "expo-help-escaping": "the texts that describe metrics are not read",
+    "wrk2-p99-ratio": "a ratio of two published measurements, of which we compute neither",
     "slo-alerts-144": "a day divided by ten minutes, which no function of the course does",
     "slo-pyrra-28d-0": "another tool's choice of alerts; the course has the Workbook's",
     "corpus-directory_traversal": "counts the lines of a public list, which is not copied here",
