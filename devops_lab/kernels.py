@@ -10,10 +10,15 @@ same whatever happened to the sixteen before it (splitmix64: Steele, Lea and Flo
 
 import math
 import os
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+from devops_lab import backoff
+from devops_lab.backoff import NO_JITTER, SAVED_TRIES, SLOTS
 
 # A compiled file on disk must also run on the machine that the next container starts on.
 os.environ.setdefault("NUMBA_CPU_NAME", "generic")
@@ -48,15 +53,24 @@ except ImportError:
 
 # Purposes of random numbers.
 ARRIVAL, SERVICE, SERVICE_ANGLE, CHOICE, CHOICE_TWO, ERROR, BACKOFF, FAILURE, BURST = range(9)
+FAILURE_KIND = 9
 # Laws of service times.
 CONSTANT, EXPONENTIAL, LOGNORMAL, HEAVY_TAILED, SAMPLES = range(5)
 # How the balancer chooses.
 SHARED, ROUND_ROBIN, RANDOM, WEIGHTED, LEAST_CONNECTIONS, POWER_OF_TWO, STALE = range(7)
 # Events.
-DEPARTURE, RETRY, CRASH, REPAIR, LEARN, KINDS = range(6)
+DEPARTURE, RETRY, HEDGE, FAIL, REPAIR, LEARN, KINDS = range(7)
 # How an attempt ended.
-OPEN, OK, FAILED, FULL, REFUSED, CLOSED, TIMED_OUT = range(7)
+OPEN, OK, FAILED, FULL, REFUSED, CLOSED, TIMED_OUT, WITHDRAWN, HELD_BACK = range(9)
+# How a server fails: any of them, drawn by lot, or always the same.
+ANY, CRASH, FREEZE, SLOW, ERRORS, UNREACHABLE = range(6)
 NOBODY = -1
+# Beside the numbers of the servers: what takes all of them at once.
+SHARED_CAUSE = 1 << 40
+
+# The client's rules are those of real clients, too; here they are compiled.
+_pause_s, _earn, _may_spend = map(inside, (backoff.pause_s, backoff.earn, backoff.may_spend))
+_lets_out, _breaker_learns = map(inside, (backoff.lets_out, backoff.learn))
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -172,6 +186,26 @@ def errors(seed, error_share, count):
 
 
 @compiled
+def failure_draws(seed, which, failure, count):
+    """The first failures of a server: how long it ran and how long the repair took, each divided by
+    its mean, and how it failed."""
+    ran, repaired, kinds = np.empty(count), np.empty(count), np.empty(count, np.int64)
+    for number in range(count):
+        ran[number] = exponential(key(seed, FAILURE, 2 * number), which)
+        repaired[number] = exponential(key(seed, FAILURE, 2 * number + 1), which)
+        kinds[number] = failure_kind(failure, seed, which, 2 * number)
+    return ran, repaired, kinds
+
+
+@inside
+def failure_kind(failure, seed, which, cycle):
+    """How a server fails, or what the shared cause does."""
+    if failure != ANY:
+        return failure
+    return CRASH + int(uniform(key(seed, FAILURE_KIND, cycle), which) * UNREACHABLE)
+
+
+@compiled
 def bursty_arrivals(unit_times, rate, factor, share, length_s, seed):
     """Arrivals that would come once a second, moved into bursts and the quiet times between."""
     stream, phase = key(seed, BURST, 0), 0
@@ -267,8 +301,22 @@ SETTINGS = np.dtype(
         ("timeout_s", np.float64),
         ("attempts", np.int64),
         ("backoff_s", np.float64),
-        ("jitter", np.bool_),
+        ("backoff", np.int64),
+        ("longest_backoff_s", np.float64),
+        ("jitter", np.int64),
+        ("retry_budget_share", np.float64),
+        ("hedge_after_s", np.float64),
+        ("tied", np.bool_),
+        ("breaker_error_share", np.float64),
+        ("breaker_requests", np.int64),
+        ("breaker_window_s", np.float64),
+        ("breaker_open_s", np.float64),
+        ("deadline_s", np.float64),
+        ("idempotency_keys", np.bool_),
         ("time_between_failures_s", np.float64),
+        ("shared_share", np.float64),
+        ("failure", np.int64),
+        ("slow_factor", np.float64),
         ("repair_time_s", np.float64),
         ("detection_s", np.float64),
     ]
@@ -280,7 +328,29 @@ COUNTS = np.dtype(
         ("unanswered", np.int64),
         ("turn", np.int64),  # of the server that round robin takes next
         ("up_seen", np.int64),
+        ("shared_cycle", np.int64),  # failures and repairs by the shared cause so far
         ("next_look_s", np.float64),
+    ]
+)
+# As `backoff.Memory`.
+MEMORY = np.dtype(
+    [
+        ("tokens", np.float64),
+        ("is_open", np.bool_),
+        ("on_trial", np.bool_),
+        ("changed_s", np.float64),
+        ("slots", np.int64, SLOTS),
+        ("tries", np.int64, SLOTS),
+        ("failures", np.int64, SLOTS),
+    ]
+)
+REQUEST = np.dtype(
+    [
+        ("deadline_s", np.float64),
+        ("latest", np.int64),  # of its tries
+        ("open", np.int64),  # tries that have not ended for the client
+        ("over", np.bool_),
+        ("worked", np.bool_),  # a server has done its work once
     ]
 )
 ATTEMPT = np.dtype(
@@ -292,6 +362,7 @@ ATTEMPT = np.dtype(
         ("service_s", np.float64),
         ("end_s", np.float64),
         ("behind", np.int64),  # the next in the same queue
+        ("before", np.int64),  # the try of the same request before this one
         ("server", np.int32),
         ("place", np.int32),
         ("outcome", np.int64),
@@ -304,9 +375,13 @@ SERVER = np.dtype(
         ("credit", np.float64),
         ("in_system", np.int64),
         ("in_system_seen", np.int64),
-        ("up", np.bool_),
+        ("up", np.bool_),  # it does work, well or badly
         ("up_seen", np.bool_),  # what the balancer believes
-        ("cycle", np.int64),  # crashes and repairs so far
+        ("failure", np.int64),  # how it has failed; 0 where it has not
+        ("causes", np.int64),  # of that
+        ("changed_s", np.float64),
+        ("is_watched", np.bool_),  # the balancer is about to learn something
+        ("cycle", np.int64),  # failures and repairs of its own so far
     ]
 )
 QUEUE = np.dtype(
@@ -314,21 +389,25 @@ QUEUE = np.dtype(
         ("first", np.int64),
         ("last", np.int64),
         ("waiting", np.int64),
+        ("left", np.int64),  # of the waiting, those that were withdrawn
         ("idle_from", np.int64),
         ("idle", np.int64),
     ]
 )
-# `holds` is the try in service; `idle` are the rings, one a queue, of places, longest idle first.
-PLACE = np.dtype([("holds", np.int64), ("idle", np.int64)])
+# `holds` is the try in service, `is_done` says that its answer cannot leave a silent server; `idle`
+# are the rings, one a queue, of places, longest idle first.
+PLACE = np.dtype([("holds", np.int64), ("idle", np.int64), ("is_done", np.bool_)])
 EVENT = np.dtype([("time_s", np.float64), ("what", np.int64)])
 
 
 class World(NamedTuple):
-    """The state of a run: one record of settings and of counts, one a try, server, queue, place;
-    the events to come are a heap by time."""
+    """The state of a run: one record of settings, of counts and of what the client remembers, one
+    a request, try, server, queue, place; the events to come are a heap by time."""
 
     settings: np.ndarray
     counts: np.ndarray
+    memory: np.ndarray
+    requests: np.ndarray
     attempts: np.ndarray
     servers: np.ndarray
     queues: np.ndarray
@@ -354,14 +433,17 @@ def new_world(
     return World(
         settings=_records(1, SETTINGS, **settings),
         counts=_records(1, COUNTS, up_seen=servers),
+        memory=_records(1, MEMORY, tokens=SAVED_TRIES, slots=-1),
+        requests=_records(requests, REQUEST, latest=NOBODY),
         attempts=np.empty(tries, ATTEMPT).view(np.recarray),
         servers=_records(
             servers, SERVER, service_time_s=service_times_s, weight=weights, up=True, up_seen=True
         ),
         queues=_records(queues, QUEUE, idle=settings["places"]),
         places=_records(places, PLACE, holds=NOBODY, idle=np.arange(places)),
-        # Events to come: of a try its departure and, once given up, a retry; of a server three.
-        events=np.empty(2 * tries + 3 * servers, EVENT).view(np.recarray),
+        # Events to come: of a try its departure, its hedge and, once given up, a retry; of a server
+        # two, and one of the cause that all share.
+        events=np.empty(3 * tries + 2 * servers + 1, EVENT).view(np.recarray),
         samples=samples,
     )
 
@@ -491,31 +573,55 @@ def _choose(world, request, number):
 
 
 @inlined
-def _send(world, request, number, now):
+def _send(world, request, now):
     """One more try: into service, into a queue, or back to the client."""
+    settings, wish = world.settings[0], world.requests[request]
     this = world.counts[0].sent
     world.counts[0].sent += 1
     attempt = world.attempts[this]
-    attempt.request, attempt.number, attempt.intended_s = request, number, now
+    attempt.before, attempt.number = wish.latest, 0
+    if wish.latest != NOBODY:
+        attempt.number = world.attempts[wish.latest].number + 1
+    wish.latest = this
+    wish.open += 1
+    attempt.request, attempt.intended_s = request, now
     attempt.begin_s, attempt.service_s = math.nan, math.nan
     attempt.server, attempt.outcome = NOBODY, OPEN
-    shared = world.settings[0].policy == SHARED
-    server = 0 if shared else _choose(world, request, number)
-    if server == NOBODY or not (shared or world.servers[server].up):
+    if settings.breaker_error_share < math.inf and not _lets_out(settings, world.memory[0], now):
+        _end(world, this, HELD_BACK, now)
+        return
+    if settings.hedge_after_s < math.inf and attempt.number + 1 < settings.attempts:
+        _schedule(world, now + settings.hedge_after_s, HEDGE, this)
+    shared = settings.policy == SHARED
+    server = 0 if shared else _choose(world, request, attempt.number)
+    if server == NOBODY or (not shared and world.servers[server].failure == CRASH):
         _end(world, this, REFUSED, now)
         return
     queue = world.queues[server]
-    if queue.idle > 0:
+    if settings.tied and _is_at_work(world, attempt.before):
+        _end(world, this, WITHDRAWN, now)
+    elif queue.idle > 0:
         place = _take_idle(world, server)
         world.servers[_server_of(world, place)].in_system += 1
         _begin(world, this, place, now)
-    elif queue.waiting >= world.settings[0].queue_limit:
+    elif queue.waiting - queue.left >= settings.queue_limit and world.servers[server].up:
         attempt.server = server
         _end(world, this, FULL, now)
     else:
+        attempt.server = server
         _join(world, this, server)
         if not shared:
             world.servers[server].in_system += 1
+
+
+@inlined
+def _is_at_work(world, this):
+    """Whether a worker is busy with this try, if it is one, for a client that waits."""
+    return (
+        this != NOBODY
+        and world.attempts[this].outcome == OPEN
+        and world.attempts[this].begin_s >= 0
+    )
 
 
 @inlined
@@ -562,44 +668,111 @@ def _begin(world, this, place, now):
     """A worker starts on a try."""
     settings, attempt = world.settings[0], world.attempts[this]
     server = _server_of(world, place)
-    stream = key(settings.seed, SERVICE, attempt.number)
-    angle = key(settings.seed, SERVICE_ANGLE, attempt.number)
-    factor = service_factor(
-        settings.law, settings.law_shape, world.samples, stream, angle, attempt.request
-    )
+    if settings.idempotency_keys and world.requests[attempt.request].worked:
+        attempt.service_s = 0.0
+    else:
+        stream = key(settings.seed, SERVICE, attempt.number)
+        angle = key(settings.seed, SERVICE_ANGLE, attempt.number)
+        factor = service_factor(
+            settings.law, settings.law_shape, world.samples, stream, angle, attempt.request
+        )
+        attempt.service_s = world.servers[server].service_time_s * factor
+        if world.servers[server].failure == SLOW:
+            attempt.service_s *= settings.slow_factor
     attempt.server, attempt.place, attempt.begin_s = server, place, now
-    attempt.service_s = world.servers[server].service_time_s * factor
     world.places[place].holds = this
     _schedule(world, now + attempt.service_s, DEPARTURE, this)
+    if settings.tied:
+        _withdraw_others(world, attempt.request, this, now)
+
+
+@inside
+def _withdraw_others(world, request, this, now):
+    """The other tries of a request end: unanswered, or unworked where they are tied."""
+    other = world.requests[request].latest
+    while other != NOBODY:
+        attempt = world.attempts[other]
+        if other != this and attempt.outcome == OPEN:
+            attempt.outcome, attempt.end_s = WITHDRAWN, now
+            world.requests[request].open -= 1
+            if world.settings[0].tied and not attempt.begin_s >= 0:
+                world.queues[_queue_of(world, attempt.server)].left += 1
+                if world.settings[0].policy != SHARED:
+                    world.servers[attempt.server].in_system -= 1
+        other = attempt.before
 
 
 @inside
 def _end(world, this, outcome, now):
-    """The client has its answer, or none; it may try again."""
+    """A try has its answer, or none; where no other one is open, the client may try again."""
     settings, attempt = world.settings[0], world.attempts[this]
+    wish = world.requests[attempt.request]
     attempt.outcome, attempt.end_s = outcome, now
-    number = attempt.number + 1
-    if outcome == OK or number >= settings.attempts:
-        world.counts[0].unanswered -= 1
+    wish.open -= 1
+    if settings.breaker_error_share < math.inf and outcome < WITHDRAWN:
+        _breaker_learns(settings, world.memory[0], now, outcome != OK)
+    if outcome == OK:
+        if wish.open > 0:
+            _withdraw_others(world, attempt.request, this, now)
+    elif wish.open > 0 or (outcome != HELD_BACK and _tries_again(world, attempt.request, now)):
         return
-    pause_s = settings.backoff_s * 2.0 ** (number - 1)
-    if settings.jitter:
-        pause_s *= _luck(world, BACKOFF, attempt.request, number)
-    _schedule(world, now + pause_s, RETRY, this)
+    wish.over = True
+    world.counts[0].unanswered -= 1
+
+
+@inlined
+def _tries_again(world, request, now):
+    """Whether there will be one more try, after a pause."""
+    settings, wish = world.settings[0], world.requests[request]
+    number = world.attempts[wish.latest].number + 1
+    if number >= settings.attempts:
+        return False
+    luck = 0.0
+    if settings.jitter != NO_JITTER:
+        luck = _luck(world, BACKOFF, request, number)
+    again_s = now + _pause_s(settings, number, luck)
+    if again_s >= wish.deadline_s or not _may_spend(settings, world.memory[0]):
+        return False
+    _schedule(world, again_s, RETRY, wish.latest)
+    return True
+
+
+@inlined
+def _is_hedged(world, this):
+    """Whether one more try is sent for one that is late."""
+    return world.attempts[this].outcome == OPEN and _may_spend(world.settings[0], world.memory[0])
+
+
+@inside
+def _give_up(world, request, now):
+    """The request's deadline has come."""
+    this = world.requests[request].latest
+    while this != NOBODY:
+        if world.attempts[this].outcome == OPEN:
+            _end(world, this, TIMED_OUT, now)
+        this = world.attempts[this].before
 
 
 @inlined
 def _free(world, place, now):
-    """A worker is free: for the next in its queue, or to rest."""
+    """A worker is free: for the next in its queue that somebody waits for, or to rest."""
     server = _server_of(world, place)
     number = _queue_of(world, server)
-    if world.queues[number].waiting == 0:
-        _rest(world, number, place)
-        return
-    this = _leave(world, number)
-    if world.settings[0].policy == SHARED:
-        world.servers[server].in_system += 1
-    _begin(world, this, place, now)
+    shared = world.settings[0].policy == SHARED
+    while world.queues[number].waiting > 0:
+        this = _leave(world, number)
+        outcome = world.attempts[this].outcome
+        if outcome == WITHDRAWN and world.settings[0].tied:
+            world.queues[number].left -= 1
+        elif outcome == TIMED_OUT and world.settings[0].deadline_s < math.inf:
+            if not shared:
+                world.servers[server].in_system -= 1
+        else:
+            if shared:
+                world.servers[server].in_system += 1
+            _begin(world, this, place, now)
+            return
+    _rest(world, number, place)
 
 
 @inlined
@@ -608,31 +781,89 @@ def _depart(world, this, now):
     attempt, place = world.attempts[this], world.attempts[this].place
     if world.places[place].holds != this:
         return
+    if not world.servers[attempt.server].up:
+        world.places[place].is_done = True
+        return
     world.places[place].holds = NOBODY
     world.servers[attempt.server].in_system -= 1
+    luck = _luck(world, ERROR, attempt.request, attempt.number)
+    errs = world.servers[attempt.server].failure == ERRORS
+    fails = errs or luck < world.settings[0].error_share
+    if not fails:
+        world.requests[attempt.request].worked = True
     if attempt.outcome == OPEN:
-        luck = _luck(world, ERROR, attempt.request, attempt.number)
-        _end(world, this, FAILED if luck < world.settings[0].error_share else OK, now)
+        _end(world, this, FAILED if fails else OK, now)
     _free(world, place, now)
 
 
 @inside
 def _lose(world, server, this, now):
     """A try that a dead server held."""
-    world.servers[server].in_system -= 1
-    if world.attempts[this].outcome == OPEN:
+    outcome = world.attempts[this].outcome
+    # Where it is tied, it was counted out when the other one began.
+    if not (outcome == WITHDRAWN and world.settings[0].tied):
+        world.servers[server].in_system -= 1
+    if outcome == OPEN:
         _end(world, this, CLOSED, now)
 
 
 @inside
-def _crash(world, server, now):
-    """A server dies with all that it holds; in the shared queue the waiting stay."""
+def _change_later(world, which, mean_s, kind, now):
+    """Schedule the next failure or repair of a server, or of the cause that all share."""
+    if which == SHARED_CAUSE:
+        cycle = world.counts[0].shared_cycle
+        world.counts[0].shared_cycle += 1
+    else:
+        cycle = world.servers[which].cycle
+        world.servers[which].cycle += 1
+    stream = key(world.settings[0].seed, FAILURE, cycle)
+    _schedule(world, now + mean_s * exponential(stream, which), kind, which)
+
+
+@inside
+def _fail_later(world, which, now):
+    settings = world.settings[0]
+    part = settings.shared_share if which == SHARED_CAUSE else 1 - settings.shared_share
+    if part > 0:
+        _change_later(world, which, settings.time_between_failures_s / part, FAIL, now)
+
+
+@inside
+def _fail(world, which, now):
+    """A server fails, or all do at once."""
+    settings, is_shared = world.settings[0], which == SHARED_CAUSE
+    cycle = world.counts[0].shared_cycle if is_shared else world.servers[which].cycle
+    failure = failure_kind(settings.failure, settings.seed, which, cycle - 1)
+    for server in range(len(world.servers)):
+        if is_shared or server == which:
+            world.servers[server].causes += 1
+            if world.servers[server].causes == 1:
+                _take_down(world, server, failure, now)
+    _change_later(world, which, settings.repair_time_s, REPAIR, now)
+
+
+@inside
+def _take_down(world, server, failure, now):
+    """A crash takes all that a server holds; in the shared queue the waiting stay. A server that is
+    frozen or cannot be reached keeps it and is silent. One that is slow or answers with errors
+    looks well to the balancer."""
+    world.servers[server].failure = failure
+    if failure in (SLOW, ERRORS):
+        return
     world.servers[server].up = False
     number = _queue_of(world, server)
     for _place in range(world.queues[number].idle):
         place = _take_idle(world, number)
         if _server_of(world, place) != server:
             _rest(world, number, place)
+    if failure == CRASH:
+        _lose_all(world, server, now)
+    _watch(world, server, now)
+
+
+@inside
+def _lose_all(world, server, now):
+    number = _queue_of(world, server)
     for place in range(len(world.places)):
         this = world.places[place].holds
         if this != NOBODY and _server_of(world, place) == server:
@@ -641,35 +872,57 @@ def _crash(world, server, now):
     if world.settings[0].policy != SHARED:
         while world.queues[number].waiting > 0:
             _lose(world, server, _leave(world, number), now)
-    _change_later(world, server, world.settings[0].repair_time_s, REPAIR, now)
+        world.queues[number].left = 0
 
 
 @inside
-def _repair(world, server, now):
-    """A server is back, with nothing to do yet."""
+def _repair(world, which, now):
+    """One cause has gone; a server that has no other is back."""
+    for server in range(len(world.servers)):
+        if which == SHARED_CAUSE or server == which:
+            world.servers[server].causes -= 1
+            if world.servers[server].causes == 0:
+                _bring_back(world, server, now)
+    _fail_later(world, which, now)
+
+
+@inside
+def _bring_back(world, server, now):
+    """A server works again: after a crash with nothing to do, else on what it held."""
+    world.servers[server].failure = 0
+    if world.servers[server].up:
+        return
     world.servers[server].up = True
     for place in range(len(world.places)):
         if _server_of(world, place) == server:
-            _free(world, place, now)
-    _change_later(world, server, world.settings[0].time_between_failures_s, CRASH, now)
+            if world.places[place].holds == NOBODY:
+                _free(world, place, now)
+            elif world.places[place].is_done:
+                world.places[place].is_done = False
+                _depart(world, world.places[place].holds, now)
+    _watch(world, server, now)
 
 
 @inside
-def _change_later(world, server, mean_s, kind, now):
-    """Schedule a server's next crash or repair, and when the balancer learns of the present one."""
-    settings, changed = world.settings[0], world.servers[server]
-    wait_s = mean_s * exponential(key(settings.seed, FAILURE, changed.cycle), server)
-    changed.cycle += 1
-    _schedule(world, now + wait_s, kind, server)
-    if settings.detection_s > 0:
-        _schedule(world, now + settings.detection_s, LEARN, server)
-    else:
-        _learn(world, server)
+def _watch(world, server, now):
+    """The balancer believes a change that has lasted for a while."""
+    detection_s = world.settings[0].detection_s
+    world.servers[server].changed_s = now
+    if detection_s == 0:
+        _learn(world, server, now)
+    elif not world.servers[server].is_watched:
+        world.servers[server].is_watched = True
+        _schedule(world, now + detection_s, LEARN, server)
 
 
 @inside
-def _learn(world, server):
+def _learn(world, server, now):
     changed = world.servers[server]
+    sure_s = changed.changed_s + world.settings[0].detection_s
+    if sure_s > now:
+        _schedule(world, sure_s, LEARN, server)
+        return
+    changed.is_watched = False
     world.counts[0].up_seen += int(changed.up) - int(changed.up_seen)
     changed.up_seen = changed.up
 
@@ -688,48 +941,75 @@ def _happen(world, what, now):
     kind, which = what % KINDS, what // KINDS
     if kind == DEPARTURE:
         _depart(world, which, now)
-    elif kind == RETRY:
-        _send(world, world.attempts[which].request, world.attempts[which].number + 1, now)
-    elif kind == CRASH:
-        _crash(world, which, now)
+    elif kind in (RETRY, HEDGE):
+        if kind == RETRY or _is_hedged(world, which):
+            _send(world, world.attempts[which].request, now)
+    elif kind == FAIL:
+        _fail(world, which, now)
     elif kind == REPAIR:
         _repair(world, which, now)
     else:
-        _learn(world, which)
+        _learn(world, which, now)
+
+
+@inlined
+def _arrive(world, request, now):
+    world.requests[request].deadline_s = now + world.settings[0].deadline_s
+    _earn(world.settings[0], world.memory[0])
+    _send(world, request, now)
 
 
 @inside
 def _run(arrivals, world):
     """The next thing to happen is an arrival, a time-out (they come in the order of the tries, as
-    all are equally long) or the earliest of the scheduled events."""
+    all are equally long), a deadline (in the order of the requests) or the earliest of the
+    scheduled events."""
     settings, counts = world.settings[0], world.counts[0]
-    request, oldest = 0, 0
+    request, oldest, waiting = 0, 0, 0
     counts.unanswered = len(arrivals)
     if settings.time_between_failures_s < math.inf:
         for server in range(len(world.servers)):
-            _change_later(world, server, settings.time_between_failures_s, CRASH, 0.0)
+            _fail_later(world, server, 0.0)
+        _fail_later(world, SHARED_CAUSE, 0.0)
     while counts.unanswered > 0:
         arrival_s = arrivals[request] if request < len(arrivals) else math.inf
         event_s = world.events[0].time_s if counts.events > 0 else math.inf
-        timeout_s = math.inf
+        timeout_s = deadline_s = math.inf
         if settings.timeout_s < math.inf:
             while oldest < counts.sent and world.attempts[oldest].outcome != OPEN:
                 oldest += 1
             if oldest < counts.sent:
                 timeout_s = world.attempts[oldest].intended_s + settings.timeout_s
-        now = min(arrival_s, event_s, timeout_s)
+        if settings.deadline_s < math.inf:
+            while waiting < request and world.requests[waiting].over:
+                waiting += 1
+            if waiting < request:
+                deadline_s = world.requests[waiting].deadline_s
+        now = min(arrival_s, event_s, timeout_s, deadline_s)
         if settings.policy == STALE and now >= counts.next_look_s:
             _look(world, now)
         if event_s == now:
             _happen(world, _next_event(world), now)
+        elif deadline_s == now:
+            _give_up(world, waiting, now)
         elif timeout_s == now:
             _end(world, oldest, TIMED_OUT, now)
         else:
-            _send(world, request, 0, now)
+            _arrive(world, request, now)
             request += 1
 
 
-@compiled
-def serve(arrivals, settings, counts, attempts, servers, queues, places, events, samples):
-    """Run a `World` in the order of time until every request has its answer, or none for good."""
-    _run(arrivals, World(settings, counts, attempts, servers, queues, places, events, samples))
+def _serving(rules: int) -> Callable:
+    @compiled
+    def serve(arrivals, settings, counts, memory, requests, attempts, *places_and_events):
+        """Run a `World` in the order of time until every request has its answer, or none for
+        good."""
+        _run(arrivals, World(settings, counts, memory, requests, attempts, *places_and_events))
+        return rules
+
+    return serve
+
+
+# The compiled file on disk knows of changes in this module only; what a function closes over is
+# in its key, too.
+serve = _serving(zlib.crc32(Path(backoff.__file__).read_bytes()))

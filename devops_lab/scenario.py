@@ -12,6 +12,7 @@ A `Scenario` is the queue itself; what a lesson adds has its own part: the `Load
 """
 
 import itertools
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from devops_lab.backoff import BACKOFFS, JITTERS
 from devops_lab.rules import number, one_of, share, whole
 from devops_lab.tables import requests, summarise
 from devops_lab.translation import _
@@ -36,6 +38,7 @@ BALANCERS = (
     "stale_shortest_queue",
 )
 SERVICE_DISTRIBUTIONS = ("constant", "exponential", "lognormal", "heavy_tailed", "samples")
+FAILURES = ("any", "crash", "freeze", "slow", "errors", "unreachable")
 LOAD_SHAPES = ("poisson", "constant", "bursty", "daily")
 
 MOST_SERVERS = 10_000
@@ -76,33 +79,113 @@ class Load:
 
 @dataclass(frozen=True)
 class Client:
-    """How clients behave: how long they wait for an answer and how often they try.
+    """How clients behave: how long they wait for an answer, and what they do without one.
 
     A try that got no answer within `timeout_s`, or an error, is followed by another until there
-    were `attempts`. Before the next try the client waits `backoff_s`, doubled every time; with
-    `jitter` a random share of that. What a client has given up is still worked on.
+    were `attempts`. Before the next try the client waits `backoff_s`; with the backoff
+    "exponential" twice as long every time, `longest_backoff_s` at most. `jitter` makes that a
+    random share of it ("full"), or half of it and a random share of the other half ("equal").
+
+    `retry_budget_share` is how many tries beyond the first all requests together may have, for
+    each request. `hedge_after_s` sends the next try while the last one is still awaited; the first
+    answer counts, and the other is given up. Hedged requests that are `tied` know of each other:
+    the server that begins first lets the other forget its copy.
+
+    A breaker opens when of `breaker_requests` tries or more, in the last `breaker_window_s`, the
+    share `breaker_error_share` has failed. Then requests end at once and nothing is sent, but one
+    on trial every `breaker_open_s`.
+
+    With `deadline_s` all tries of a request end in that time, and each says how long its client
+    will wait: a server does not begin what nobody waits for. Without it, what a client has given
+    up is still worked on. With `idempotency_keys` a server that has done a request's work before
+    answers a later try of it at once.
+
+    All requests of a scenario come through one client, such as the web server that asks an order
+    service: one budget and one breaker.
     """
 
     timeout_s: float | None = None
     attempts: int = 1
     backoff_s: float = 0.0
-    jitter: bool = False
+    backoff: str = "exponential"
+    longest_backoff_s: float | None = None
+    jitter: str = "none"
+    retry_budget_share: float | None = None
+    hedge_after_s: float | None = None
+    tied: bool = False
+    breaker_error_share: float | None = None
+    breaker_requests: int = 20
+    breaker_window_s: float = 10.0
+    breaker_open_s: float = 5.0
+    deadline_s: float | None = None
+    idempotency_keys: bool = False
 
     def __post_init__(self) -> None:
-        if self.timeout_s is not None:
-            number("timeout_s", self.timeout_s, above=0)
-        whole("attempts", self.attempts, at_least=1, at_most=10)
+        for name in ("timeout_s", "longest_backoff_s", "hedge_after_s", "deadline_s"):
+            if getattr(self, name) is not None:
+                number(name, getattr(self, name), above=0)
+        remedy = _("Each layer multiplies by it: more would only be more load.")
+        whole("attempts", self.attempts, at_least=1, at_most=10, remedy=remedy)
         number("backoff_s", self.backoff_s, at_least=0)
+        one_of("backoff", self.backoff, BACKOFFS)
+        one_of("jitter", self.jitter, JITTERS)
+        if self.retry_budget_share is not None:
+            share("retry_budget_share", self.retry_budget_share)
+        if self.tied and self.hedge_after_s is None:
+            raise ValueError(_("tied belongs to hedged requests. Give hedge_after_s, or leave it."))
+        self._check_breaker()
+
+    def _check_breaker(self) -> None:
+        if self.breaker_error_share is not None:
+            number(
+                "breaker_error_share",
+                share("breaker_error_share", self.breaker_error_share),
+                above=0,
+            )
+        whole("breaker_requests", self.breaker_requests, at_least=1)
+        number("breaker_window_s", self.breaker_window_s, above=0)
+        number("breaker_open_s", self.breaker_open_s, above=0)
+
+    def numbers(self) -> dict[str, float]:
+        """All of it as numbers, for `backoff`: what is not set is infinite, a choice its place."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        choices = {
+            "backoff": BACKOFFS.index(self.backoff),
+            "jitter": JITTERS.index(self.jitter),
+        }
+        return {name: math.inf if value is None else value for name, value in own.items()} | choices
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether it waits for the answer to its one try, however long that takes."""
+        return self.timeout_s is None and self.deadline_s is None and self.hedge_after_s is None
+
+    @property
+    def minds_errors(self) -> bool:
+        """Whether an error changes what it sends."""
+        return self.attempts > 1 or self.breaker_error_share is not None
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong: errors, slow servers, and servers that crash and are repaired.
+    """What goes wrong: errors, slow servers, and servers that fail and are repaired.
 
     `error_share` of the answers are errors, after the usual service. The first `slow_servers` take
-    `slow_factor` times as long. Servers run `time_between_failures_s` on average, then are down
-    `repair_time_s` on average: what they held is lost, and the balancer, which learns of crash and
-    repair `detection_s` later, sends requests into the void until then.
+    `slow_factor` times as long.
+
+    Servers run `time_between_failures_s` on average, then are down `repair_time_s` on average. Of
+    the failures, `shared_share` (the beta factor) have a cause that takes all servers at once. The
+    `failure` is one of:
+
+    - "crash": what the server held is lost, and who asks it is refused at once;
+    - "freeze": it keeps what it holds, and is silent until the repair;
+    - "unreachable": the same from outside, since nothing comes through to it or from it;
+    - "slow": it takes `slow_factor` times as long for what it begins then;
+    - "errors": all its answers are errors;
+    - "any": one of these each time, drawn by lot.
+
+    The balancer learns of a failure or a repair that has lasted `detection_s`; until then it sends
+    requests into the void. A slow server, or one that answers with errors, looks well to it.
     """
 
     error_share: float = 0.0
@@ -111,15 +194,21 @@ class Faults:
     time_between_failures_s: float | None = None
     repair_time_s: float = 30.0
     detection_s: float = 0.0
+    failure: str = "crash"
+    shared_share: float = 0.0
 
     def __post_init__(self) -> None:
         share("error_share", self.error_share)
         whole("slow_servers", self.slow_servers, at_least=0)
         number("slow_factor", self.slow_factor, above=0)
         if self.time_between_failures_s is not None:
-            number("time_between_failures_s", self.time_between_failures_s, above=0)
-        number("repair_time_s", self.repair_time_s, above=0)
+            remedy = _("Leave it out, or give None, for servers that never fail.")
+            number("time_between_failures_s", self.time_between_failures_s, above=0, remedy=remedy)
+        remedy = _("A repair takes time, and comes to an end.")
+        number("repair_time_s", self.repair_time_s, above=0, remedy=remedy)
         number("detection_s", self.detection_s, at_least=0)
+        one_of("failure", self.failure, FAILURES)
+        share("shared_share", self.shared_share)
 
 
 @dataclass(frozen=True)
@@ -206,13 +295,13 @@ class Scenario:
     def _check_parts(self) -> None:
         remedy = _("There are not more servers.")
         whole("slow_servers", self.faults.slow_servers, at_most=self.servers, remedy=remedy)
-        if self.service_distribution == "constant" and self.client.timeout_s is not None:
-            number(
-                "timeout_s",
-                self.client.timeout_s,
-                above=self.service_time_s,
-                remedy=_("The service alone takes that long: no request would ever be answered."),
-            )
+        if self.service_distribution == "constant" and not self.client.idempotency_keys:
+            remedy = _("The service alone takes that long: no request would ever be answered.")
+            for name in ("timeout_s", "deadline_s"):
+                if getattr(self.client, name) is not None:
+                    number(
+                        name, getattr(self.client, name), above=self.service_time_s, remedy=remedy
+                    )
 
     @staticmethod
     def _belongs(parameter: str, value: object, wanted: str, chosen: str) -> None:
@@ -247,8 +336,8 @@ class Scenario:
     def changed(self, **changes: Any) -> "Scenario":
         """The same scenario with other values; names of the load, the client and the faults too.
 
-        >>> Scenario(80, 0.03, servers=3).changed(timeout_s=1.0).client
-        Client(timeout_s=1.0, attempts=1, backoff_s=0.0, jitter=False)
+        >>> Scenario(80, 0.03, servers=3).changed(timeout_s=1.0).client.timeout_s
+        1.0
         """
         own = {f.name for f in fields(self)}
         changed = {name: value for name, value in changes.items() if name in own}

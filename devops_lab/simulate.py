@@ -15,7 +15,7 @@ import numpy as np
 from devops_lab import kernels
 from devops_lab.kernels import World
 from devops_lab.rules import whole
-from devops_lab.scenario import BALANCERS, SERVICE_DISTRIBUTIONS, Scenario
+from devops_lab.scenario import BALANCERS, FAILURES, SERVICE_DISTRIBUTIONS, Scenario
 from devops_lab.tables import ATTEMPTS, table
 from devops_lab.translation import _
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 5_000_000
 
 # By the kernels' codes; a status of 0 is none.
-OUTCOMES = ("", "ok", "failed", "failed", "refused", "closed", "timed_out")
-STATUSES = np.array([0, 200, 500, 503, 0, 0, 0])
+OUTCOMES = (
+    *("", "ok", "failed", "failed", "refused", "closed", "timed_out"),
+    *("withdrawn", "held_back"),
+)
+STATUSES = np.array([0, 200, 500, 503, 0, 0, 0, 0, 0])
 
 
 # Without Numba, the random numbers' arithmetic of 64 bits would warn that it wraps.
@@ -63,8 +66,8 @@ def has_no_feedback(scenario: Scenario) -> bool:
         scenario.balancer in ("shared_queue", "round_robin", "random", "weighted")
         and not (scenario.balancer == "shared_queue" and faults.slow_servers)
         and scenario.queue_limit is None
-        and client.timeout_s is None
-        and (client.attempts == 1 or faults.error_share == 0)
+        and client.is_patient
+        and (faults.error_share == 0 or not client.minds_errors)
         and faults.time_between_failures_s is None
     )
 
@@ -185,6 +188,7 @@ def _world(scenario: Scenario, requests: int) -> World:
     client, faults = scenario.client, scenario.faults
     law, shape, samples = _law(scenario)
     settings = {
+        **client.numbers(),
         "seed": scenario.seed,
         "policy": BALANCERS.index(scenario.balancer),
         "places": scenario.workers * (scenario.servers if shared else 1),
@@ -193,11 +197,10 @@ def _world(scenario: Scenario, requests: int) -> World:
         "queue_limit": or_endless(scenario.queue_limit),
         "information_age_s": or_endless(scenario.information_age_s),
         "error_share": faults.error_share,
-        "timeout_s": or_endless(client.timeout_s),
-        "attempts": client.attempts,
-        "backoff_s": client.backoff_s,
-        "jitter": client.jitter,
         "time_between_failures_s": or_endless(faults.time_between_failures_s),
+        "shared_share": faults.shared_share,
+        "failure": FAILURES.index(faults.failure),
+        "slow_factor": faults.slow_factor,
         "repair_time_s": faults.repair_time_s,
         "detection_s": faults.detection_s,
     }

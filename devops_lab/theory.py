@@ -76,7 +76,7 @@ def _obstacles(scenario: Scenario) -> Iterator[str]:
     faults, client, load = scenario.faults, scenario.client, scenario.load
     if load.shape in ("bursty", "daily"):
         yield _("No formula here: the load changes with time, and formulas want a steady one.")
-    if client.timeout_s is not None or (client.attempts > 1 and faults.error_share > 0):
+    if not client.is_patient or (client.minds_errors and faults.error_share > 0):
         yield _("No formula here: clients that give up or try again change the load they make.")
     if faults.time_between_failures_s is not None:
         yield _("No formula here: servers crash, and their queues with them.")

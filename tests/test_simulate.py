@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from devops_lab import backoff, kernels
 from devops_lab import simulate as simulation
 from devops_lab.queueing import erlang_b, mg1, mmc, mmck
 from devops_lab.scenario import Scenario, sweep
@@ -37,7 +39,16 @@ troubles = st.fixed_dictionaries(
         "timeout_s": st.none() | st.floats(0.06, 0.5),
         "attempts": st.integers(1, 4),
         "backoff_s": st.floats(0, 0.5),
-        "jitter": st.booleans(),
+        "backoff": st.sampled_from(["fixed", "exponential"]),
+        "longest_backoff_s": st.none() | st.floats(0.01, 1),
+        "jitter": st.sampled_from(["none", "full", "equal"]),
+        "retry_budget_share": st.none() | st.floats(0, 1),
+        "hedge_after_s": st.none() | st.floats(0.001, 0.5),
+        "tied": st.booleans(),
+        "breaker_error_share": st.none() | st.floats(0.1, 1),
+        "breaker_requests": st.integers(1, 20),
+        "deadline_s": st.none() | st.floats(0.05, 1),
+        "idempotency_keys": st.booleans(),
         "error_share": st.floats(0, 1),
         "slow_factor": st.floats(0.5, 20),
         "time_between_failures_s": st.none() | st.floats(0.5, 50),
@@ -189,23 +200,28 @@ def test_recursion_and_events_tell_the_same_story(scenario):
 @unhurried
 @given(scenarios, troubles)
 def test_whatever_goes_wrong_the_table_makes_sense(scenario, trouble):
-    if scenario.service_distribution == "constant":
-        trouble["timeout_s"] = trouble["timeout_s"] and trouble["timeout_s"] + 1
+    trouble["tied"] &= trouble["hedge_after_s"] is not None
     table = simulate(scenario.changed(slow_servers=1, **trouble), 200)
     numbers = table.groupby("request").attempt
     assert numbers.min().tolist() == [1] * 200
     assert (numbers.max() == numbers.size()).all()
     assert numbers.max().max() <= trouble["attempts"]
     ended = table[table.outcome == "ok"]
+    assert not ended.request.duplicated().any()
     assert (ended.latency_s - ended.wait_s - ended.service_s).abs().max() < 1e-9 or ended.empty
     assert table.status.notna().equals(table.outcome.isin(["ok", "failed"]))
     assert table.wait_s.notna().equals(table.status.notna())
     assert (table.wait_s.dropna() >= 0).all()
-    last = table.sort_values(["request", "attempt"]).groupby("request").tail(1)
-    given_up = (last.outcome == "ok") | (last.attempt == trouble["attempts"])
-    assert given_up.all()
+    unanswered = table[~table.request.isin(ended.request)]
+    limited = {"retry_budget_share", "deadline_s", "breaker_error_share"}
+    if all(trouble[name] is None for name in limited):
+        assert (unanswered.groupby("request").size() == trouble["attempts"]).all()
     if trouble["timeout_s"]:
         assert table.latency_s.max() <= trouble["timeout_s"] + 1e-9
+    if trouble["deadline_s"]:
+        assert requests(table).latency_s.max() <= trouble["deadline_s"] + 1e-9
+    if trouble["retry_budget_share"] is not None:
+        assert (table.attempt > 1).sum() <= 10 + trouble["retry_budget_share"] * 200 + 1e-6
 
 
 @unhurried
@@ -325,18 +341,107 @@ def test_retries_hide_errors_and_cost_work():
     assert len(table) / 50_000 == pytest.approx(1 + 0.2 + 0.04, rel=0.02)
 
 
-def test_the_pause_before_a_retry_doubles_or_is_a_random_share_of_that():
-    failing = SHOP.changed(arrival_rate_per_s=1, error_share=1.0, attempts=4, backoff_s=0.1)
-    for jitter in (False, True):
-        table = simulate(failing.changed(jitter=jitter), 500).sort_values(["request", "attempt"])
-        pauses = (table.intended_s - table.end_s.shift())[table.attempt > 1]
-        longest = 0.1 * 2.0 ** (table.attempt[table.attempt > 1] - 2)
-        shares = (pauses / longest).to_numpy()
-        if jitter:
-            assert 0 <= shares.min() < 0.05 < 0.95 < shares.max() <= 1
-            assert shares.mean() == pytest.approx(0.5, abs=0.05)
-        else:
-            assert shares == pytest.approx(1)
+def pauses_s(**client):
+    """Of a client whose every try fails at once: retry, pause."""
+    failing = Scenario(1, 1e-9).changed(error_share=1.0, attempts=5, backoff_s=0.1, **client)
+    table = simulate(failing, 500).sort_values(["request", "attempt"])
+    pauses = (table.intended_s - table.end_s.shift())[table.attempt > 1]
+    return pauses.to_numpy().reshape(-1, 4)
+
+
+def test_the_pause_before_a_retry_is_fixed_or_doubles_up_to_the_longest():
+    assert pauses_s(backoff="fixed") == pytest.approx(0.1)
+    assert pauses_s()[7] == pytest.approx([0.1, 0.2, 0.4, 0.8])
+    assert pauses_s(longest_backoff_s=0.3)[7] == pytest.approx([0.1, 0.2, 0.3, 0.3])
+
+
+@pytest.mark.parametrize(("jitter", "least"), [("full", 0.0), ("equal", 0.5)])
+def test_jitter_makes_the_pause_a_random_share_of_it_or_of_its_half(jitter, least):
+    shares = pauses_s(jitter=jitter) / [0.1, 0.2, 0.4, 0.8]
+    assert least <= shares.min() < least + 0.05 < 0.95 < shares.max() <= 1
+    # 2,000 uniform numbers.
+    assert shares.mean() == pytest.approx((1 + least) / 2, abs=5 * 0.29 / np.sqrt(2_000))
+
+
+def test_a_budget_keeps_the_load_of_a_failing_site_at_a_tenth_more():
+    failing = SHOP.changed(error_share=1.0, attempts=3)
+    assert len(simulate(failing, 10_000)) == 30_000
+    tries = len(simulate(failing.changed(retry_budget_share=0.1), 10_000))
+    assert 11_000 <= tries <= 11_000 + 10
+
+
+def test_an_answer_that_is_late_is_hedged_and_the_first_of_both_counts():
+    rare = Scenario(5, 0.03, servers=8, balancer="least_connections").changed(
+        service_distribution="lognormal", service_scv=20.0
+    )
+    hedging = rare.changed(attempts=2, hedge_after_s=0.1)
+    plain, hedged = (simulate(scenario, 20_000) for scenario in (rare, hedging))
+    late = (plain.latency_s > 0.1).mean()
+    copies = hedged[hedged.attempt == 2]
+    assert len(copies) / 20_000 == pytest.approx(late, rel=0.05)
+    assert (
+        copies.intended_s
+        - hedged[hedged.attempt == 1].set_index("request").intended_s.loc[copies.request].to_numpy()
+    ).to_numpy() == pytest.approx(0.1)
+    assert hedged.groupby("request").outcome.agg(lambda ends: (ends == "ok").sum()).eq(1).all()
+    assert requests(hedged).latency_s.quantile(0.999) < plain.latency_s.quantile(0.999) / 2
+
+
+def test_tied_requests_are_worked_on_once():
+    busy = Scenario(200, 0.03, servers=8, balancer="random").changed(attempts=2)
+    hedged, tied = (
+        simulate(busy.changed(hedge_after_s=0.001, tied=tied), 20_000) for tied in (False, True)
+    )
+    # Twice the work is more than the servers can do; the tied copies cost none.
+    assert hedged.wait_s.mean() > 50 * tied.wait_s.mean()
+    alone = simulate(busy.changed(attempts=1), 20_000)
+    assert requests(tied).latency_s.quantile(0.99) < alone.latency_s.quantile(0.99) / 1.5
+    assert (tied.outcome == "withdrawn").sum() == (tied.attempt == 2).sum()
+
+
+def test_a_breaker_holds_back_what_would_fail_and_tries_now_and_then():
+    broken = SHOP.changed(error_share=1.0, breaker_error_share=0.5, service_time_s=1e-6)
+    table = simulate(broken.changed(shape="constant"), 7_000)
+    sent = table[table.outcome != "held_back"]
+    # 70 a second for 100 s: it opens at the twentieth, and lets one out every 5 s.
+    assert sent.intended_s.to_numpy()[:20] == pytest.approx(np.arange(1, 21) / 70)
+    assert len(sent) == 20 + 19
+    assert sent.intended_s.diff()[20:].min() == pytest.approx(5.0, abs=1 / 70)
+    held_back = table[table.outcome == "held_back"]
+    assert held_back.latency_s.max() == 0
+    assert held_back[["status", "server", "wait_s", "service_s"]].isna().all(axis=None)
+
+
+def test_a_breaker_closes_when_a_trial_succeeds():
+    # With half of the tries failing it opens again and again, and the trials close it as often.
+    table = simulate(SHOP.changed(error_share=0.5, breaker_error_share=0.5), 50_000)
+    held_back = (table.outcome == "held_back").to_numpy()
+    assert 0.1 < held_back.mean() < 0.9
+    assert (np.diff(held_back.astype(int)) == -1).sum() > 50
+
+
+def test_what_nobody_waits_for_is_not_begun_where_deadlines_are_passed_on():
+    overload = Scenario(120, 0.03, servers=3).changed(timeout_s=0.3)
+    table, dropping = simulate(overload, 5_000), simulate(overload.changed(deadline_s=0.3), 5_000)
+    good, kept = ((t.outcome == "ok").mean() for t in (table, dropping))
+    assert good < 0.1 < 0.5 < kept
+    assert dropping.latency_s.max() <= 0.3 + 1e-9
+
+
+def test_a_request_ends_at_its_deadline_however_many_tries_are_left():
+    slow = Scenario(1, 1e6, servers=9)
+    table = simulate(slow.changed(timeout_s=0.4, attempts=9, backoff_s=0.1, deadline_s=1.5), 50)
+    assert requests(table).latency_s.to_numpy() == pytest.approx(1.5)
+    # 0 to 0.4, 0.5 to 0.9, 1.1 to 1.5, and no pause of 0.4 s any more.
+    assert requests(table).attempts.eq(3).all()
+
+
+def test_work_that_is_done_already_is_not_done_again_where_keys_say_so():
+    slow = Scenario(1, 0.5, servers=9, service_distribution="constant")
+    with_keys = slow.changed(timeout_s=0.3, attempts=2, backoff_s=0.3, idempotency_keys=True)
+    with_keys = simulate(with_keys, 50)
+    assert with_keys.query("attempt == 2").outcome.eq("ok").all()
+    assert with_keys.query("attempt == 2").service_s.eq(0).all()
 
 
 def test_what_a_client_gave_up_is_still_worked_on():
@@ -470,3 +575,8 @@ def test_who_writes_into_one_column_does_not_change_another():
     attempts, before = simulate(SHOP, 10), simulate(SHOP, 10)
     attempts.loc[0, "intended_s"] = -1.0
     assert attempts.drop(columns="intended_s").equals(before.drop(columns="intended_s"))
+
+
+def test_a_change_of_the_clients_rules_makes_the_compiled_file_another_one():
+    rules = Path(backoff.__file__).read_bytes()
+    assert kernels.serve(np.zeros(0), *simulation._world(SHOP, 0)) == zlib.crc32(rules)

@@ -78,6 +78,13 @@ def test_the_latency_of_a_request_counts_from_its_first_intended_start_to_its_la
     assert made["outcome"].tolist() == ["ok", "ok"]
 
 
+def test_the_answered_try_decides_and_not_a_later_copy_that_was_withdrawn() -> None:
+    hedged = attempts((0, 1, 0.0, 0.1, 0.5, "ok"), (0, 2, 0.3, 0.3, 0.5, "withdrawn"))
+    made = requests(hedged).iloc[0]
+    assert (made.outcome, made.attempts, made.latency_s) == ("ok", 2, 0.5)
+    assert made.lateness_s == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("tries", [(0, 1), (0, 0, 1)])
 def test_who_writes_into_one_table_does_not_change_the_other(tries: tuple[int, ...]) -> None:
     rows = [(request, number, 0.0, 0.0, 1.0, "ok") for number, request in enumerate(tries, 1)]
