@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import devops_lab
+from devops_lab import tracebacks
 from devops_lab.translation import _, ngettext
 
 PROGRESS_FILE = "progress.json"
@@ -136,13 +137,15 @@ def welcome(number: str, *, version: str) -> Welcome:
     """The lesson's title, minutes and what to know first.
 
     `version` is the release of the course ("0.1") that the lesson was written for; a copy made
-    from another release gets one more line, which says how to renew it.
+    from another release gets one more line, which says how to renew it. From here on, errors show
+    the learner's lines and not the course's.
 
     >>> welcome("00", version="0.1")
     Lesson 00: Start here
     About 25 minutes.
     You need: A little Python: a variable, a function call.
     """
+    tracebacks.shorten()
     lesson = LESSONS[number]
     lines = [
         ngettext("About {minutes} minute.", "About {minutes} minutes.", lesson.minutes).format(

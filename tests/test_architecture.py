@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "theory": "queueing scenario",
     # where the course is, on which machine, and its command
     "machine": "cards",
-    "course": "",
+    "tracebacks": "",
+    "course": "tracebacks",
     "launcher": "course",
     "cli": "course launcher machine scenario simulate",
     # processes that cannot be left behind
