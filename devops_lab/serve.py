@@ -121,11 +121,11 @@ class WebServer:
         service_s, fails = self._draws.next(self.settings)
         if SERVICE_TIME_HEADER in request.headers:
             service_s = _seconds(request.headers[SERVICE_TIME_HEADER])
-        service_s *= self.settings.slow_factor
         arrival = time.perf_counter()
         start = end = await self._workers.take()
         entry.wait_s = start - arrival
         try:
+            service_s *= self.settings.slow_factor
             began = time.perf_counter()
             reply = self._planted_error(entry) if fails else await self._reply(request, entry)
             end = start + max(service_s, time.perf_counter() - began)
