@@ -67,12 +67,7 @@ def restore_progress(code: str) -> None:
         return
     mine = progress()
     mine.add(restored)
-    text = ngettext(
-        "The code brings {count} exercise done.",
-        "The code brings {count} exercises done.",
-        len(restored.right),
-    )
-    sentences = [text.format(count=len(restored.right))]
+    sentences = [_exercises_in_words(len(restored.right)), *_stops_in_words(restored.stops)]
     if unknown:
         sentences.append(
             ngettext(
@@ -82,6 +77,25 @@ def restore_progress(code: str) -> None:
             ).format(count=unknown)
         )
     show(Card("right", _("Restored."), (*sentences, _where(mine), *mine.new_troubles())))
+
+
+def _exercises_in_words(count: int) -> str:
+    text = ngettext(
+        "The code brings {count} exercise done.", "The code brings {count} exercises done.", count
+    )
+    return text.format(count=count)
+
+
+def _stops_in_words(stops: frozenset[str]) -> list[str]:
+    """A sentence on the stops that a code brings; none where it brings none."""
+    if not stops:
+        return []
+    text = ngettext(
+        "It brings the half-way stop of lesson {lessons}.",
+        "It brings the half-way stops of lessons {lessons}.",
+        len(stops),
+    )
+    return [text.format(lessons=", ".join(sorted(stops)))]
 
 
 def _row(number: str, title: str, record: Record) -> tuple[str, str, str, str]:
@@ -94,6 +108,9 @@ def _row(number: str, title: str, record: Record) -> tuple[str, str, str, str]:
 def _where(mine: Progress) -> str:
     if not mine.is_kept:
         return _("This is not your own copy of the lesson: progress lasts as long as this kernel.")
+    if not mine.is_written:
+        text = _("Your progress is not in {file} yet: it lasts as long as this kernel.")
+        return text.format(file=course.PROGRESS_FILE)
     text = _("Your progress is kept in {file}, next to this lesson.")
     return text.format(file=course.PROGRESS_FILE)
 
@@ -132,7 +149,8 @@ def _record(code: str, catalogue: Iterable[Exercise]) -> tuple[Record, int]:
 
 
 def _payload(code: str) -> bytes:
-    typed = "".join(str(code).upper().split()).replace("-", "")
+    # With what is copied along: spaces, hyphens, the quotes that Python shows.
+    typed = re.sub(r"[\s\-'\"`‘’“”]", "", str(code).upper())
     start, letters = typed[:3], typed[3:]
     if start != _CODE_START:
         text = _("A progress code begins with {start}-; copy the whole line that was printed.")

@@ -123,6 +123,11 @@ class Progress:
         except OSError as error:
             self._cannot_keep(error)
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the file has everything that was kept here."""
+        return self.is_kept and self._unwritten == Record()
+
     def new_troubles(self) -> list[str]:
         """The sentences about trouble with the file that have not been said yet."""
         new = [sentence for sentence, said in self._troubles.items() if not said]

@@ -236,6 +236,21 @@ def test_what_could_not_be_written_is_written_when_it_can(at_home):
     assert mine.new_troubles() == []
 
 
+def test_what_is_not_written_is_not_said_to_be_kept(at_home, capsys):
+    (at_home / ".progress.lock").mkdir()
+    reached_stop("02")
+    check("00.sum", 2)
+    said = capsys.readouterr().out
+    assert "is not in progress.json yet: it lasts as long as this kernel" in said
+    assert said.count("Your progress cannot be kept in") == 1
+    show_progress()
+    assert capsys.readouterr().out.startswith("Your progress is not in progress.json yet")
+    (at_home / ".progress.lock").rmdir()
+    reached_stop("00")
+    assert "Your progress is kept in progress.json" in capsys.readouterr().out
+    assert kept(at_home)["stops"] == ["00", "02"]
+
+
 def test_the_table_has_a_row_for_every_lesson(at_home, capsys):
     check("00.sum", 2)
     reached_stop("02")
@@ -265,9 +280,23 @@ def test_one_short_code_carries_progress_to_another_machine(at_home, capsys):
     (at_home / PROGRESS_FILE).write_text('{"right": ["00.more"], "stops": ["02"]}')
     capsys.readouterr()
     restore_progress(f"  {code.lower().replace('-', ' ')} ")
-    assert capsys.readouterr().out.startswith("Restored. The code brings 2 exercises done.")
+    assert capsys.readouterr().out == (
+        "Restored. The code brings 2 exercises done.\n"
+        "It brings the half-way stop of lesson 00.\n"
+        "Your progress is kept in progress.json, next to this lesson.\n"
+    )
     assert kept(at_home)["right"] == ["00.more", "00.sum", "02.sum"]
     assert kept(at_home)["stops"] == ["00", "02"]
+
+
+@pytest.mark.parametrize("quoted", ["'{}'", '"{}"', " “{}” ", "`{}`\n"])
+def test_a_code_may_be_pasted_with_its_quotes(at_home, quoted, capsys):
+    check("00.sum", 2)
+    code = export_progress()
+    (at_home / PROGRESS_FILE).write_text("{}")
+    restore_progress(quoted.format(code))
+    assert kept(at_home)["right"] == ["00.sum"]
+    assert "half-way stop" not in capsys.readouterr().out
 
 
 def test_a_code_survives_a_course_that_has_grown_or_shrunk(at_home, monkeypatch, capsys):
