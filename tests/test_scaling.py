@@ -1,11 +1,14 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from truth import expected, truth
+from truth import CASES, expected, truth
 
+from devops_lab.closing import ClosingPlan
+from devops_lab.course import data_folder
 from devops_lab.queueing import mmc
 from devops_lab.scaling import (
     MachineSize,
@@ -26,16 +29,15 @@ from devops_lab.scaling import (
 shares = st.floats(0, 1)
 replicas = st.integers(1, 1_000)
 
-# Published with the R package `usl` (Gunther): the SPEC SDM91 benchmark.
-SPECSDM91 = ([1, 18, 36, 72, 108, 144, 216], [64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2])
-# Schwartz, Practical Scalability Analysis with the Universal Scalability Law: a Cisco router.
-CISCO = (
-    list(range(1, 33)),
-    [955.16, 1878.91, 2688.01, 3548.68, 4315.54, 5130.43, 5931.37, 6531.08, 7219.8, 7867.61]
-    + [8278.71, 8646.7, 9047.84, 9426.55, 9645.37, 9897.24, 10097.6, 10240.5, 10532.39, 10798.52]
-    + [11151.43, 11518.63, 11806, 12089.37, 12075.41, 12177.29, 12211.41, 12158.93, 12155.27]
-    + [12118.04, 12140.4, 12074.39],
-)
+
+def published(system):
+    """The sizes and throughputs of a published benchmark; data/README.md names the sources."""
+    table = pd.read_csv(data_folder() / "scalability" / "published.csv")
+    rows = table[table["system"] == system]
+    return rows["n"].tolist(), rows["throughput"].tolist()
+
+
+SPECSDM91, CISCO, RAY_TRACER = map(published, ("spec_sdm91", "cisco_router", "ray_tracer"))
 
 
 @truth("amdahl-30-2x")
@@ -218,6 +220,40 @@ def test_the_fit_of_a_router_is_as_schwartz_printed_it():
     assert router.law.coherency == pytest.approx(7.690945e-4, rel=1e-5)
     assert router.law.rate_1 == pytest.approx(995.6486, rel=1e-5)
     assert int(router.law.peak_n) == 35
+    assert int(router.law.throughput(35)) == 12341
+
+
+def test_the_fit_of_specsdm91_and_its_intervals_are_as_the_r_package_prints_them():
+    fit = fit_usl(*SPECSDM91)
+    law, t = fit.law, student_t_quantile(0.975, len(SPECSDM91[0]) - 3)
+    # estimate and standard error, from tests/summary.Rout.save of usl 3.0.3
+    printed = {
+        "contention": (2.773e-02, 9.122e-03),
+        "coherency": (1.044e-04, 1.988e-05),
+        "rate_1": (9.000e01, 1.421e01),
+    }
+    for name, (estimate, standard_error) in printed.items():
+        low, high = getattr(fit, f"{name}_interval")
+        assert getattr(law, name) == pytest.approx(estimate, rel=5e-4)
+        assert (high - low) / 2 / t == pytest.approx(standard_error, rel=1e-3)
+    assert law.limit == pytest.approx(3245.589, rel=1e-4)
+    assert law.peak_n == pytest.approx(96.51956, rel=1e-4)
+    assert law.optimal_n == pytest.approx(36.06401, rel=1e-4)
+
+
+def test_the_ray_tracer_never_turns_back_and_its_first_rows_are_those_of_the_case():
+    fit = fit_usl(*RAY_TRACER)
+    assert (fit.law.coherency, fit.law.peak_n, fit.peak_n_interval[1]) == (0, math.inf, math.inf)
+    [case] = [case for case in CASES if case["id"] == "usl-raytracer6-fit"]
+    assert [list(row) for row in zip(*RAY_TRACER, strict=True)][:6] == case["inputs"]["data"]
+
+
+def test_the_recorded_closings_have_the_law_of_their_plan():
+    runs = pd.read_csv(data_folder() / "scalability" / "closing.csv")
+    found, planned = fit_usl(runs["workers"], runs["orders_per_s"]).law, ClosingPlan().law
+    assert found.rate_1 == pytest.approx(planned.rate_1, rel=0.05)
+    assert found.contention == pytest.approx(planned.contention, rel=0.2)
+    assert found.coherency == pytest.approx(planned.coherency, rel=0.2)
 
 
 @given(
