@@ -80,6 +80,11 @@ MAY_IMPORT = {
     "measurable": "balancer nginx scenario upstreams",
     "measure": "loadgen measurable processes scenario servers service simulate tables upstreams",
     "compare": "measurable measure queueing scenario simulate tables theory",
+    # an autoscaler, in simulated time and on real servers
+    "autoscaler": "scaling scenario tables",
+    "simulated_fleet": "autoscaler simulate tables",
+    "real_fleet": "autoscaler balancer client families loadgen measurable processes servers"
+    " simulate simulated_fleet tables upstreams",
     # a page of many servers, and work too heavy for a page
     "pages": "client servers shop",
     "baskets": "shop",
@@ -96,28 +101,20 @@ MAY_IMPORT = {
     "wires": "message_wire nats_wire stand_in",
     "message_worker": "book emulated_network event_log lifeline limits message_wire"
     " route_function wires",
-    "messages": "book emulated_network event_log event_loop interpreter machine message_wire"
-    " processes route_function stand_in tables wires",
-    # machines of a chosen size, the shop's sessions, and a job that only partly splits
-    "purpose_program": "access_log course serve service",
-    "purpose_servers": "interpreter servers",
-    "resources": "",
-    "resource_server": "access_log http1 purpose_program resources service shop",
-    "sized_servers": "balancer purpose_servers resources web_program",
-    "signed_cookie": "",
-    "session_store": "access_log http1 purpose_program shop",
-    "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
-    "sessions": "client purpose_servers session_server session_store web_program",
-    "closing": "scaling",
-    "closing_server": "access_log closing http1 purpose_program shop",
-    "closing_servers": "closing processes purpose_servers",
+    "brokers": "book event_log event_loop interpreter machine message_wire processes stand_in"
+    " tables wires",
+    "messages": "brokers emulated_network event_log families interpreter message_wire processes"
+    " route_function",
+    "shifts": "brokers emulated_network messages tables",
     # figures
     "figures": "",
     "request_figures": "figures",
     "comparison_figures": "figures queueing",
     "page_figures": "figures",
     "latency_figures": "figures",
+    "message_figures": "figures",
     "live_figure": "figures",
+    "traffic_view": "figures",
     "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
