@@ -14,6 +14,13 @@ def append(file: Path, row: Row) -> None:
 
 
 def rows(folder: Path) -> list[Row]:
-    """The rows of all files in the folder; a line that is just being written is left out."""
-    lines = (line for file in folder.iterdir() for line in file.read_bytes().splitlines(True))
+    """The rows of all files in the folder."""
+    return [row for file in folder.iterdir() for row in rows_of(file)]
+
+
+def rows_of(file: Path) -> list[Row]:
+    """The rows of one file, none where it is not there; one being written is left out."""
+    if not file.exists():
+        return []
+    lines = file.read_bytes().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith(b"\n")]

@@ -104,9 +104,9 @@ class MessageWorker:
         if acknowledges_before:
             await self.wire.settle(delivery)
             self.note("acknowledged", job, number)
-        await self._network.travel()
         if self._network.loses("delivery", job, number):
-            return self.note("lost", job, number, "the order on its way to the worker")
+            return self.note("lost", job, number)
+        await self._network.travel()
         is_done = await self._do(order, number)
         if not acknowledges_before:
             await self._tell(delivery, job, is_done)
@@ -130,9 +130,9 @@ class MessageWorker:
     async def _tell(self, delivery: Delivery, job: str, is_done: bool) -> None:
         if not is_done:
             return await self.wire.give_back(delivery)
-        await self._network.travel()
         if self._network.loses("acknowledgement", job, delivery.number):
-            return self.note("lost", job, delivery.number, "the acknowledgement")
+            return self.note("lost_acknowledgement", job, delivery.number)
+        await self._network.travel()
         await self.wire.settle(delivery)
         return self.note("acknowledged", job, delivery.number)
 

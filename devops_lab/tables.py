@@ -71,13 +71,14 @@ REQUESTS: Schema = {
 
 EVENTS: Schema = {
     "time_s": Column("float64", "s", "when it happened, since the run's start"),
-    "job": Column("string", "", "name of the job that the message is about"),
-    "worker": Column("string", "", "who did it; missing where it was the sender"),
+    "job": Column("string", "", "name of the job it is about; missing where it is about none"),
+    "worker": Column("string", "", "who did it, or to whom it was done; missing for the sender"),
     "what": Column(
         "string",
         "",
         "sent, known (its id was), unanswered, delivered, redelivered, started, done, failed, "
-        "acknowledged, lost, set_aside, claimed, not_claimed, paid, written, refused",
+        "acknowledged, lost (the message), lost_acknowledgement, set_aside, claimed, not_claimed, "
+        "paid, written, refused; and to a process: begun, frozen, resumed, killed",
     ),
     "delivery": Column("Int64", "", "how often the message had been delivered by then, from 1"),
     "detail": Column("string", "", "an amount, a value or an error; missing where there is none"),

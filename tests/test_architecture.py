@@ -78,7 +78,10 @@ MAY_IMPORT = {
     "attacks": "balancer route_function servers",
     # a scenario on real servers, and its three answers side by side
     "measurable": "balancer nginx scenario upstreams",
-    "measure": "loadgen measurable processes scenario servers service simulate tables upstreams",
+    "outages": "availability kernels scenario simulate tables",
+    "fault_injection": "balancer processes servers tables",
+    "measure": "balancer families fault_injection loadgen measurable outages processes scenario"
+    " servers service simulate tables upstreams",
     "compare": "measurable measure queueing scenario simulate tables theory",
     # an autoscaler, in simulated time and on real servers
     "autoscaler": "scaling scenario tables",
@@ -106,6 +109,19 @@ MAY_IMPORT = {
     "messages": "brokers emulated_network event_log families interpreter message_wire processes"
     " route_function",
     "shifts": "brokers emulated_network messages tables",
+    # machines of a chosen size, the shop's sessions, and a job that only partly splits
+    "purpose_program": "access_log course serve service",
+    "purpose_servers": "interpreter servers",
+    "resources": "",
+    "resource_server": "access_log http1 purpose_program resources service shop",
+    "sized_servers": "balancer purpose_servers resources web_program",
+    "signed_cookie": "",
+    "session_store": "access_log http1 purpose_program shop",
+    "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
+    "sessions": "client purpose_servers session_server session_store web_program",
+    "closing": "scaling",
+    "closing_server": "access_log closing http1 purpose_program shop",
+    "closing_servers": "closing processes purpose_servers",
     # figures
     "figures": "",
     "request_figures": "figures",
@@ -124,6 +140,8 @@ MAY_IMPORT = {
     "labels": "",
     "timeseries": "labels",
     "scrape": "labels tables",
+    "metric_store": "client processes scrape tables",
+    "prometheus": "labels machine metric_store tables web_program",
     "planted_faults": "",
     "telemetry": "exposition labels planted_faults tables",
     "experiments": "",
