@@ -98,10 +98,17 @@ def _obstacles_in_parts(scenario: Scenario) -> Iterator[str]:
         )
     if scenario.queue_limit is not None:
         yield text.format(part="queue_limit")
-    if scenario.faults.time_between_failures_s is not None:
-        yield text.format(part="time_between_failures_s")
+    if scenario.faults.time_between_failures_s is not None and not _is_checked(scenario):
+        yield _(
+            "Servers that fail need a balancer that asks them how they are, which is Caddy here. "
+            "Choose the balancer round_robin, random or least_connections, or simulate it."
+        )
     if scenario.client.attempts > 1:
         yield _("The load generator tries once. Leave out attempts, or simulate it.")
+
+
+def _is_checked(scenario: Scenario) -> bool:
+    return POLICIES.get(scenario.balancer, (None,))[0] is Balancer
 
 
 def has_one_queue(scenario: Scenario) -> bool:

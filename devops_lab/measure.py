@@ -9,11 +9,15 @@ and reality can be compared request by request. What can be measured so says `me
 
 import math
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
+from devops_lab.balancer import Balancer
+from devops_lab.families import wait_until
+from devops_lab.fault_injection import FaultInjection
 from devops_lab.loadgen import MOST_REQUESTS, Load, lateness_note
 from devops_lab.measurable import (
     BINDER,
@@ -23,13 +27,14 @@ from devops_lab.measurable import (
     limits,
     obstacle,
 )
+from devops_lab.outages import outages
 from devops_lab.processes import Program, ProgramError
 from devops_lab.rules import number, whole
 from devops_lab.scenario import MOST_SERVERS, Scenario
 from devops_lab.servers import Server
 from devops_lab.service import LONGEST_SERVICE_S
 from devops_lab.simulate import arrivals, service_times, simulate
-from devops_lab.tables import ATTEMPTS, table
+from devops_lab.tables import ATTEMPTS, INTERVALS, table
 from devops_lab.translation import _
 from devops_lab.upstreams import BalancerProgram
 
@@ -41,6 +46,9 @@ AnyProgram = TypeVar("AnyProgram", bound=Program)
 DURATION_S = 10.0
 # A request costs about a millisecond on its way; a service that is not much longer hides in it.
 SHORTEST_CLEAR_SERVICE_S = 0.005
+SOONEST_DETECTION_S, LATEST_DETECTION_S = 0.05, 1_800.0
+# With less, a busy machine would make healthy servers look dead.
+LEAST_PATIENCE_S = 0.25
 
 
 def measure(
@@ -82,12 +90,16 @@ class Measurement:
         self.planned = _plan(scenario, requests, duration_s)
         self.programs: list[Program] = []
         self._load: Load | None = None
+        self._faults: FaultInjection | None = None
         self._end: list[str] = []
 
     def start(self) -> Self:
-        """Start the servers, the balancer where there is one, and the load."""
+        """Start the servers, the balancer where there is one, the load, and what goes wrong."""
         try:
             self._load = self._started(self._new_load(self._start_servers()))
+            if self._faults:
+                wait_until(lambda: self._load.begun_at or not self._load.is_running, within_s=10)
+                self._faults.start(self._load.begun_at or time.time())
         # An interrupt, too, leaves nothing behind.
         except BaseException:
             self.stop()
@@ -96,6 +108,8 @@ class Measurement:
 
     def stop(self) -> None:
         """End all that was started; what has been measured stays."""
+        if self._faults:
+            self._faults.stop()
         while self.programs:
             self.programs.pop().stop()
 
@@ -124,8 +138,16 @@ class Measurement:
             return table({name: [] for name in ATTEMPTS}, ATTEMPTS)
         attempts = self._load.attempts()
         late = [note] if (note := lateness_note(attempts)) else []
-        attempts.attrs["notes"] = self.planned.attrs["notes"] + late + self._end
+        troubles = self._faults.troubles if self._faults else []
+        attempts.attrs["notes"] = self.planned.attrs["notes"] + late + troubles + self._end
         return attempts
+
+    def intervals(self) -> "DataFrame":
+        """The outages so far (`tables.INTERVALS`): what was done to the servers, and when the
+        balancer noticed."""
+        if self._faults is None:
+            return table({name: [] for name in INTERVALS}, INTERVALS)
+        return self._faults.intervals()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -141,13 +163,20 @@ class Measurement:
         """The servers' common front door, with the way through it warmed up."""
         servers = [self._started(server) for server in _servers(self.scenario)]
         front, turns = servers[0], 1
-        if len(servers) > 1:
+        if len(servers) > 1 or _servers_fail(self.scenario):
             front = self._started(_balancer(self.scenario, servers))
             turns = _turns_of_a_round(self.scenario)
+        if _servers_fail(self.scenario):
+            self._faults = self._new_faults(servers, front)
         # After one round it is the first one's turn again.
         for _turn in range(turns):
             front.get("/healthz")
         return front
+
+    def _new_faults(self, servers: list[Server], balancer: Balancer) -> FaultInjection:
+        planned = outages(self.scenario, float(self.planned["end_s"].max()))
+        slow_factor = self.scenario.faults.slow_factor
+        return FaultInjection(servers, planned, slow_factor=slow_factor, balancer=balancer)
 
     def _new_load(self, front: Server | BalancerProgram) -> Load:
         times_s = service_times(self.scenario, len(self.planned))
@@ -238,12 +267,25 @@ def _servers(scenario: Scenario) -> list[Server]:
 
 def _balancer(scenario: Scenario, servers: list[Server]) -> BalancerProgram:
     kind, policy = POLICIES[scenario.balancer]
+    checks = _checks(scenario) if _servers_fail(scenario) else {}
     if scenario.balancer == "weighted":
         return kind(servers, policy=policy, weights=[int(weight) for weight in scenario.weights])
     if policy == "round_robin":
         # Caddy begins with the second.
-        return kind([servers[-1], *servers[:-1]], policy=policy)
-    return kind(servers, policy=policy)
+        return kind([servers[-1], *servers[:-1]], policy=policy, **checks)
+    return kind(servers, policy=policy, **checks)
+
+
+def _servers_fail(scenario: Scenario) -> bool:
+    return scenario.faults.time_between_failures_s is not None
+
+
+def _checks(scenario: Scenario) -> dict[str, float]:
+    """Checks that notice a crash as late as the scenario says, on average; a server that is silent
+    is given some patience more."""
+    detection_s = min(max(scenario.faults.detection_s, SOONEST_DETECTION_S), LATEST_DETECTION_S)
+    patience_s = max(detection_s, LEAST_PATIENCE_S)
+    return {"check_every_s": 2 * detection_s, "check_patience_s": patience_s}
 
 
 def _turns_of_a_round(scenario: Scenario) -> int:
