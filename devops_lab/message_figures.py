@@ -1,6 +1,6 @@
 """Figures of messages: who worked on what and when, and how often each order was paid.
 
-All take tables of events (`tables.EVENTS`).
+All but two take tables of events (`tables.EVENTS`); times count from the first message sent.
 """
 
 from collections.abc import Mapping
@@ -22,22 +22,32 @@ from devops_lab.figures import (
 )
 from devops_lab.translation import _, ngettext
 
-# How an event is drawn: the colour's name, the words for it, and a shape that says it without
-# colour. What happened to money or to the board, and what kept it from happening.
+
+class Mark(NamedTuple):
+    """How a kind of event is drawn: the name of its colour, its words and its symbol."""
+
+    colour: str
+    words: str
+    symbol: str
+
+
+# What became of the money or the board, and what kept it from becoming; a shape each, so that no
+# eye needs the colours. The later ones lie on top.
 _MARKS = {
-    "paid": ("measured", _("paid"), "circle"),
-    "paid again": ("error", _("paid again"), "diamond"),
-    "written": ("measured", _("written"), "square"),
-    "refused": ("no_answer", _("refused by the book"), "x"),
-    "lost": ("wait", _("message lost"), "x-thin"),
-    "failed": ("error", _("failed"), "x"),
-    "set_aside": ("error", _("set aside"), "star"),
+    "paid": Mark("measured", _("paid"), "circle"),
+    "paid again": Mark("error", _("paid again"), "diamond"),
+    "written": Mark("measured", _("written"), "square"),
+    "refused": Mark("no_answer", _("refused by the book"), "hexagon"),
+    "lost": Mark("slow", _("order lost on its way"), "x-thin"),
+    "lost_acknowledgement": Mark("slow", _("acknowledgement lost"), "circle-open"),
+    "failed": Mark("error", _("failed"), "x"),
+    "set_aside": Mark("error", _("set aside"), "star"),
 }
-_LABELLED_SPANS = 40
+_SIZES = {"lost_acknowledgement": 17}
 
 
 class Span(NamedTuple):
-    """One worker's work on one delivery of a job; `is_whole` when it came to its end."""
+    """One worker's work on one delivery of a job, in s; `is_whole` when it came to its end."""
 
     job: str
     worker: str
@@ -48,38 +58,39 @@ class Span(NamedTuple):
 
 
 def spans(events: DataFrame) -> list[Span]:
-    """The stretches of work, in the order of their beginnings.
-
-    One without an end was cut off; it lasts to the last sign of life.
-    """
-    own = events[events["worker"].notna()]
+    """The stretches of work, in the order of their beginnings; one cut off ends with its worker."""
+    own = events[events["worker"].notna() & events["job"].notna()]
     found = []
     for (job, worker, delivery), rows in own.groupby(["job", "worker", "delivery"], sort=False):
-        start_s = rows.loc[rows["what"] == "started", "time_s"].min()
+        starts = rows.loc[rows["what"] == "started", "time_s"]
         ends = rows.loc[rows["what"].isin(["done", "failed"]), "time_s"]
-        end_s = ends.min() if len(ends) else rows["time_s"].max()
-        if start_s == start_s:
+        if len(starts):
+            start_s = starts.min()
+            end_s = ends.min() if len(ends) else _end_of(worker, start_s, events)
             found.append(Span(job, worker, int(delivery), start_s, end_s, len(ends) > 0))
     return sorted(found, key=lambda span: span.start_s)
 
 
 def who_did_what(events: DataFrame, finding: str = "") -> go.Figure:
-    """A line for each worker over time in s: its work, what it took or wrote, and where it ended.
+    """A line for each process over time in s: its work, what it took or wrote, and its troubles.
 
-    The title is the `finding`, or how often the orders were paid.
+    The title is the `finding`, or else how often the orders were paid.
     """
-    workers = sorted(events["worker"].dropna().unique())
-    summary = f"{_payments_in_words(events)} {_cuts_in_words(events)}".strip()
-    figure = drawing(
-        finding or _payments_in_words(events), summary, x=_("time since the start (s)"), y=""
+    events = _from_the_first_message(events)
+    names = _names(events)
+    summary = " ".join(
+        part for part in (f"{_payments(events)}.", _troubles_in_words(events)) if part
     )
-    _add_spans(figure, events, {name: place for place, name in enumerate(workers)}, "worker")
-    _add_handovers(figure, events, workers)
-    labels = [_("worker {name}").format(name=name) for name in workers]
+    figure = drawing(finding or _payments(events), summary, x=_("time (s)"), y="")
+    places = {name: place for place, name in enumerate(names)}
+    _add_troubles(figure, events, places)
+    _add_work(figure, events, places, "worker")
+    _add_handovers(figure, events, places)
+    _add_marks(figure, events, places, "worker")
     figure.update_yaxes(
-        tickvals=list(range(len(workers))),
-        ticktext=labels,
-        range=[len(workers) - 0.4, -0.6],
+        tickvals=list(places.values()),
+        ticktext=[_lane(name) for name in names],
+        range=[len(names) - 0.4, -0.6],
         showgrid=False,
         rangemode="normal",
     )
@@ -89,54 +100,41 @@ def who_did_what(events: DataFrame, finding: str = "") -> go.Figure:
 def order_lives(runs: Mapping[str, DataFrame]) -> go.Figure:
     """A line for each order over time in s: the work on it, its payments, what was lost on the way;
     a panel for each run."""
-    finding = " · ".join(
-        _("{run}: {payments}").format(run=run, payments=_payments_in_words(events))
-        for run, events in runs.items()
-    )
-    figure = drawing(finding, finding, x=_("time since the start (s)"), y=_("order"))
+    runs = {name: _from_the_first_message(events) for name, events in runs.items()}
+    finding = _for_each(runs, {name: _payments(events) for name, events in runs.items()})
+    figure = drawing(finding, finding, x=_("time (s)"), y=_("order"))
     if len(runs) > 1:
         divide(figure, list(runs))
     for column, events in enumerate(runs.values(), 1):
-        jobs = list(dict.fromkeys(events["job"]))
+        places = {job: place for place, job in enumerate(events["job"].dropna().unique(), 1)}
         at = {"row": 1, "col": column} if len(runs) > 1 else {}
-        places = {job: place for place, job in enumerate(jobs, 1)}
-        _add_spans(figure, events, places, "job", **at)
+        _add_work(figure, events, places, "job", **at)
+        _add_marks(figure, events, places, "job", **at)
     most = max(events["job"].nunique() for events in runs.values())
-    figure.update_yaxes(range=[most + 0.7, 0.3], rangemode="normal")
+    figure.update_yaxes(range=[most + 0.9, 0.1], rangemode="normal", showgrid=False)
     last_s = max(events["time_s"].max() for events in runs.values())
     figure.update_xaxes(range=[-0.02 * last_s, 1.05 * last_s])
     return figure
 
 
-def times_paid_by_order(runs: Mapping[str, "Series"], predicted: float | None = None) -> go.Figure:
+def times_paid_by_order(runs: Mapping[str, Series], predicted: float | None = None) -> go.Figure:
     """How often each order was paid (`shifts.times_paid`), a panel for each run.
 
     A learner's prediction is dotted.
     """
-    finding = " · ".join(
-        _("{run}: {payments}").format(run=run, payments=_counts_in_words(times))
-        for run, times in runs.items()
-    )
+    finding = _for_each(runs, {name: _counts(times) for name, times in runs.items()})
     figure = drawing(finding, finding, x=_("order"), y=_("times paid"))
     if len(runs) > 1:
         divide(figure, list(runs))
-    kinds = {0: ("error", _("never"), "x"), 1: ("ok", _("once"), "circle")}
     for column, times in enumerate(runs.values(), 1):
-        numbers = np.arange(1, len(times) + 1)
-        for least, name in ((0, "never"), (1, "once"), (2, "again")):
-            chosen = (times == least) if least < 2 else (times >= 2)
-            colour, words, symbol = kinds.get(least, ("error", _("more than once"), "diamond"))
-            points = go.Scatter(
-                x=numbers[chosen],
-                y=times[chosen].to_numpy(),
-                mode="markers",
-                name=words,
-                legendgroup=name,
-                showlegend=_is_first(figure, name) and bool(chosen.any()),
-                marker={"color": COLOURS[colour], "symbol": symbol, "size": 13},
-            )
-            at = {"row": 1, "col": column} if len(runs) > 1 else {}
-            figure.add_trace(points, **at)
+        at = {"row": 1, "col": column} if len(runs) > 1 else {}
+        for mark, is_so in (
+            (Mark("ok", _("once"), "circle"), times == 1),
+            (Mark("error", _("never"), "x"), times == 0),
+            (Mark("error", _("more than once"), "diamond"), times > 1),
+        ):
+            x = np.flatnonzero(is_so) + 1
+            _add_points(figure, mark, mark.words, x, times[is_so].to_numpy(), size=13, **at)
     highest = max(2, *(int(times.max()) for times in runs.values()), int(predicted or 0))
     figure.update_yaxes(range=[-0.3, highest + 0.4], dtick=1)
     figure.update_xaxes(dtick=1)
@@ -148,106 +146,131 @@ def times_paid_by_order(runs: Mapping[str, "Series"], predicted: float | None = 
 def wrong_against_loss(
     simulated: Mapping[str, DataFrame], measured: Mapping[str, DataFrame]
 ) -> go.Figure:
-    """The share of orders paid never, or more than once, in % over the share of lost messages.
+    """The share of wrong orders in % over the share of lost messages in %, a panel a promise.
 
-    Each table has the columns `loss_share`, `never_share` and `again_share`, under the promise's
-    name, which is its panel. The line is the formula: as many as are lost.
+    Each table has the columns `loss_share` and `wrong_share`, both 0 to 1, under the words for
+    what went wrong. The line is the formula: as many as are lost.
     """
-    figure = drawing(
-        _("The network loses as much either way: you choose who pays for it"),
-        _summary_against_loss(simulated, measured),
-        x=_("messages lost (%)"),
-        y=_("orders (%)"),
-    )
-    divide(figure, list(simulated))
-    for column, (promise, table) in enumerate(simulated.items(), 1):
-        loss = 100 * table["loss_share"].to_numpy()
-        real = measured[promise]
-        side = "never_share" if table["never_share"].sum() else "again_share"
-        traces = (
-            theory_line(loss, loss if table[side].sum() else 0 * loss),
-            simulated_points(loss, 100 * table[side].to_numpy()),
-            measured_crosses(100 * real["loss_share"].to_numpy(), 100 * real[side].to_numpy()),
+    finding = _("The network loses as much either way: you choose who pays for it")
+    text = _("{panel}: {wrong} of the orders, where {loss} of the messages are lost.")
+    summary = " ".join(
+        text.format(
+            panel=panel,
+            wrong=percent_text(table["wrong_share"].iloc[-1]),
+            loss=percent_text(table["loss_share"].iloc[-1]),
         )
-        for trace in traces:
-            figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
+        for panel, table in simulated.items()
+    )
+    figure = drawing(finding, summary, x=_("messages lost (%)"), y=_("orders (%)"))
+    divide(figure, list(simulated))
+    for column, (panel, table) in enumerate(simulated.items(), 1):
+        loss, real = 100 * table["loss_share"].to_numpy(), measured[panel]
+        ways = (
+            theory_line(loss, loss),
+            simulated_points(loss, 100 * table["wrong_share"].to_numpy()),
+            measured_crosses(
+                100 * real["loss_share"].to_numpy(), 100 * real["wrong_share"].to_numpy()
+            ),
+        )
+        for way in ways:
+            figure.add_trace(way.update(showlegend=column == 1), row=1, col=column)
     return figure
 
 
-def _summary_against_loss(
-    simulated: Mapping[str, DataFrame], measured: Mapping[str, DataFrame]
-) -> str:
-    text = _(
-        "{promise}: with {loss} of the messages lost, {never} of the orders are never paid and "
-        "{again} more than once."
-    )
-    rows = ((promise, table.iloc[-1]) for promise, table in simulated.items())
-    return " ".join(
-        text.format(
-            promise=promise,
-            loss=percent_text(row["loss_share"]),
-            never=percent_text(row["never_share"]),
-            again=percent_text(row["again_share"]),
-        )
-        for promise, row in rows
-    )
+def _from_the_first_message(events: DataFrame) -> DataFrame:
+    began_s = events.loc[events["what"].isin(["sent", "unanswered"]), "time_s"].min()
+    return events.assign(time_s=events["time_s"] - began_s).reset_index(drop=True)
 
 
-def _add_spans(
+def _names(events: DataFrame) -> list[str]:
+    """The workers, and the broker above them where something was done to it."""
+    workers = sorted(events.loc[events["job"].notna(), "worker"].dropna().unique())
+    others = events.loc[events["what"].isin(["frozen", "killed"]), "worker"].dropna().unique()
+    return [name for name in others if name not in workers] + workers
+
+
+def _lane(name: str) -> str:
+    return _("worker {name}").format(name=name) if len(name) == 1 else name
+
+
+def _end_of(worker: str, start_s: float, events: DataFrame) -> float:
+    """When the worker was killed after it had started on something, or else the table's end."""
+    kills = events[(events["worker"] == worker) & (events["what"] == "killed")]
+    later = kills.loc[kills["time_s"] >= start_s, "time_s"]
+    return later.min() if len(later) else events["time_s"].max()
+
+
+def _add_work(
     figure: go.Figure, events: DataFrame, places: Mapping[str, int], by: str, **at: int
 ) -> None:
-    """Bars for the work, and marks for what came of it, each at the place of its worker or job."""
     found = spans(events)
-    # The money of an order is taken by whoever comes first; all others take it again.
-    payments = events[events["what"] == "paid"]
-    again = payments[payments["job"].duplicated()].index
-    shown = events.assign(mark=events["what"].mask(events.index.isin(again), "paid again"))
-    for is_whole, name, colour in (
-        (True, _("work"), "service"),
-        (False, _("work that was cut off"), "error"),
-    ):
-        chosen = [span for span in found if span.is_whole == is_whole]
-        bars = go.Bar(
-            orientation="h",
-            base=[span.start_s for span in chosen],
-            x=[span.end_s - span.start_s for span in chosen],
-            y=[places[getattr(span, by)] for span in chosen],
-            width=0.55,
-            name=name,
-            legendgroup=name,
-            showlegend=bool(chosen) and _is_first(figure, name),
-            marker={"color": COLOURS[colour], "opacity": 0.35, "line": {"width": 0}},
-            hovertext=[f"{span.job}, {span.worker}, {span.delivery}" for span in chosen],
-            hoverinfo="text",
-        )
-        if by == "worker" and len(found) <= _LABELLED_SPANS:
-            texts = [span.job.removeprefix("order ") for span in chosen]
-            bars.update(text=texts, textposition="inside", insidetextanchor="start", textangle=0)
-        figure.add_trace(bars, **at)
-    for mark, (colour, words, symbol) in _MARKS.items():
-        rows = shown[(shown["mark"] == mark) & shown["worker"].notna()]
-        is_line = symbol.endswith("thin")
-        marks = go.Scatter(
-            x=rows["time_s"].to_numpy(),
-            y=rows[by].map(places).to_numpy(),
-            mode="markers",
-            name=words,
-            legendgroup=mark,
-            showlegend=len(rows) > 0 and _is_first(figure, mark),
-            marker={
-                "color": COLOURS[colour],
-                "symbol": symbol,
-                "size": 11,
-                "line": {"color": COLOURS[colour] if is_line else "white", "width": 1.5},
-            },
-        )
-        if len(rows):
-            figure.add_trace(marks, **at)
+    colour = COLOURS["service"]
+    bars = go.Bar(
+        orientation="h",
+        base=[span.start_s for span in found],
+        x=[span.end_s - span.start_s for span in found],
+        y=[places[getattr(span, by)] for span in found],
+        width=0.55,
+        name=_("work"),
+        legendgroup="work",
+        showlegend=_is_new(figure, "work"),
+        marker={"color": "rgba(0,158,115,0.3)", "line": {"color": colour, "width": 1}},
+        hovertext=[f"{span.job}, {_lane(span.worker)}, {span.delivery}" for span in found],
+        hoverinfo="text",
+    )
+    if by == "worker":
+        bars.text = [span.job.removeprefix("order ") for span in found]
+        bars.update(textposition="inside", insidetextanchor="start", textangle=0)
+        bars.update(insidetextfont={"color": "#1F2933", "size": 13})
+    figure.add_trace(bars, **at)
     figure.update_layout(barmode="overlay")
 
 
-def _add_handovers(figure: go.Figure, events: DataFrame, workers: list[str]) -> None:
-    """A dotted line from the work of one delivery to that of the next of the same job."""
+def _add_marks(
+    figure: go.Figure, events: DataFrame, places: Mapping[str, int], by: str, **at: int
+) -> None:
+    # The money is taken by whoever comes first; all others take it again.
+    payments = events[events["what"] == "paid"]
+    again = payments.index[payments["job"].duplicated()]
+    kinds = events["what"].mask(events.index.isin(again), "paid again")
+    for kind, mark in _MARKS.items():
+        rows = events[(kinds == kind) & events[by].isin(list(places))]
+        y = rows[by].map(places).to_numpy(dtype=float)
+        size = _SIZES.get(kind, 11)
+        _add_points(figure, mark, kind, rows["time_s"].to_numpy(), y, size=size, **at)
+
+
+def _add_points(
+    figure: go.Figure,
+    mark: Mark,
+    group: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    size: int,
+    **at: int,
+) -> None:
+    if not len(x):
+        return
+    is_line = mark.symbol.endswith(("thin", "open"))
+    colour = COLOURS[mark.colour]
+    edge = {"color": colour, "width": 2.5} if is_line else {"color": "white", "width": 1.5}
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=y,
+            mode="markers",
+            name=mark.words,
+            legendgroup=group,
+            showlegend=_is_new(figure, group),
+            marker={"color": colour, "symbol": mark.symbol, "size": size, "line": edge},
+        ),
+        **at,
+    )
+
+
+def _add_handovers(figure: go.Figure, events: DataFrame, places: Mapping[str, int]) -> None:
+    """A dotted line from the work on one delivery to that on the next of the same job."""
     latest: dict[str, Span] = {}
     x: list[float | None] = []
     y: list[float | None] = []
@@ -255,35 +278,87 @@ def _add_handovers(figure: go.Figure, events: DataFrame, workers: list[str]) -> 
         before = latest.get(span.job)
         if before and span.delivery > before.delivery:
             x += [before.start_s, span.start_s, None]
-            y += [workers.index(before.worker), workers.index(span.worker), None]
+            y += [places[before.worker], places[span.worker], None]
         latest[span.job] = span
     if x:
         look = {"color": COLOURS["wait"], "width": 2, "dash": "dot"}
         figure.add_scatter(x=x, y=y, mode="lines", name=_("delivered again"), line=look)
 
 
-def _is_first(figure: go.Figure, group: str) -> bool:
-    """Whether no trace of this group is in the legend yet."""
-    return not any(trace.legendgroup == group and trace.showlegend for trace in figure.data)
+def _add_troubles(figure: go.Figure, events: DataFrame, places: Mapping[str, int]) -> None:
+    """Grey where a process was held still, hatched where it was dead."""
+    hatched = {"shape": "/", "fgcolor": COLOURS["error"], "fgopacity": 0.5, "solidity": 0.12}
+    for trouble, remedy, words, look in (
+        ("frozen", "resumed", _("frozen"), {"color": COLOURS["no_answer"], "opacity": 0.35}),
+        (
+            "killed",
+            "begun",
+            _("killed"),
+            {"color": "rgba(0,0,0,0)", "pattern": hatched},
+        ),
+    ):
+        found = [
+            (row.worker, row.time_s, _end_of_trouble(events, row.worker, remedy, row.time_s))
+            for row in events[events["what"] == trouble].itertuples()
+        ]
+        if found:
+            figure.add_bar(
+                orientation="h",
+                base=[start_s for _name, start_s, _end_s in found],
+                x=[end_s - start_s for _name, start_s, end_s in found],
+                y=[places[name] for name, _start_s, _end_s in found],
+                width=0.8,
+                name=words,
+                marker={**look, "line": {"width": 0}},
+            )
 
 
-def _payments_in_words(events: DataFrame) -> str:
+def _end_of_trouble(events: DataFrame, name: str, remedy: str, since_s: float) -> float:
+    ends = events[(events["worker"] == name) & (events["what"] == remedy)]
+    later = ends.loc[ends["time_s"] > since_s, "time_s"]
+    return later.min() if len(later) else events["time_s"].max()
+
+
+def _is_new(figure: go.Figure, group: str) -> bool:
+    """Whether the legend has no trace of this group yet."""
+    return not any(trace.legendgroup == group for trace in figure.data)
+
+
+def _for_each(runs: Mapping[str, object], said: Mapping[str, str]) -> str:
+    if len(runs) == 1:
+        return next(iter(said.values()))
+    text = _("{run}: {what}")
+    return "; ".join(text.format(run=run, what=what) for run, what in said.items())
+
+
+def _payments(events: DataFrame) -> str:
     sent = events.loc[events["what"] == "sent", "job"].drop_duplicates()
     paid = events.loc[events["what"] == "paid", "job"].value_counts()
-    return _counts_in_words(paid.reindex(sent, fill_value=0))
+    return _counts(paid.reindex(sent, fill_value=0))
 
 
-def _counts_in_words(times: "Series") -> str:
-    never, again = int((times == 0).sum()), int((times >= 2).sum())
-    orders = ngettext("{count} order", "{count} orders", len(times)).format(count=len(times))
-    if not never + again:
-        return _("{orders}, each paid once").format(orders=orders)
-    text = _("{orders}, {never} never paid, {again} paid more than once")
-    return text.format(orders=orders, never=never, again=again)
+def _counts(times: Series) -> str:
+    """How often the orders were paid, in words."""
+    never, again = int((times == 0).sum()), int((times > 1).sum())
+    values = {"count": len(times), "never": never, "again": again}
+    if never and again:
+        text = _("{never} of {count} orders never paid, {again} paid more than once")
+    elif never:
+        text = _("{never} of {count} orders never paid")
+    elif again:
+        text = _("{again} of {count} orders paid more than once")
+    else:
+        text = ngettext("{count} order, paid once", "{count} orders, each paid once", len(times))
+    return text.format(**values)
 
 
-def _cuts_in_words(events: DataFrame) -> str:
-    text = _("Worker {worker} was cut off while it worked on {job}.")
+def _troubles_in_words(events: DataFrame) -> str:
+    texts = {
+        "killed": _("{name} was killed at {time:.1f} s."),
+        "frozen": _("{name} was frozen at {time:.1f} s."),
+        "resumed": _("{name} ran on at {time:.1f} s."),
+    }
+    rows = events[events["what"].isin(list(texts))]
     return " ".join(
-        text.format(worker=span.worker, job=span.job) for span in spans(events) if not span.is_whole
+        texts[row.what].format(name=_lane(row.worker), time=row.time_s) for row in rows.itertuples()
     )

@@ -200,19 +200,21 @@ class _Simulation:
         self._in(0, self._hand_out)
 
 
-def measure_shift(shift: Shift, *, within_s: float = 60.0) -> "DataFrame":
+def measure_shift(shift: Shift, *, within_s: float = 60.0, cell: str | None = None) -> "DataFrame":
     """What does happen in the shift, as `tables.EVENTS`: a real broker, real workers.
 
-    Only the losses and delays are played. Raises `TimeoutError` when it takes longer.
+    Only the losses and delays are played. The programs belong to the `cell`, if one is named.
+    Raises `TimeoutError` when it takes longer than `within_s`.
     """
     once = shift.promise == "paid_once"
     orders = [{"job": job, "won": 4400, "work_s": shift.work_s, "once": once} for job in shift.jobs]
     before = "before" if shift.promise == "at_most_once" else "after"
     with any_broker() as broker, ExitStack() as crew:
+        broker.cell = cell
         queue = Queue(broker, lease_s=shift.lease_s, most_deliveries=MOST_DELIVERIES)
         for name in shift.names:
             worker = Worker(queue, sell, name=name, acknowledges=before, network=shift.network)
-            crew.enter_context(worker)
+            crew.enter_context(worker).cell = cell
         for order in orders:
             queue.send(order)
         queue.wait(within_s)

@@ -60,11 +60,12 @@ MAY_IMPORT = {
     "access_log": "",
     "exposition": "",
     "service": "",
+    "duplicates": "http1",
     "http1": "paths",
     "shop": "http1 routing",
     "route_function": "http1 limits",
     "open_files": "",
-    "serve": "access_log course exposition http1 lifeline open_files paths route_function routing"
+    "serve": "access_log course duplicates exposition http1 lifeline open_files paths route_function routing"
     " service shop",
     "client": "",
     "web_program": "client processes",
@@ -73,8 +74,10 @@ MAY_IMPORT = {
     " web_program",
     "balancer": "client machine processes upstreams web_program",
     "nginx": "families machine processes upstreams",
-    "sender": "lifeline open_files",
-    "loadgen": "families interpreter processes sender tables",
+    "connections": "",
+    "calls": "backoff connections",
+    "sender": "calls connections lifeline open_files",
+    "loadgen": "families interpreter processes scenario sender simulate tables",
     "attacks": "balancer route_function servers",
     # a scenario on real servers, and its three answers side by side
     "measurable": "balancer nginx scenario upstreams",
@@ -109,6 +112,7 @@ MAY_IMPORT = {
     "messages": "brokers emulated_network event_log families interpreter message_wire processes"
     " route_function",
     "shifts": "brokers emulated_network messages tables",
+    "message_jobs": "baskets messages",
     # machines of a chosen size, the shop's sessions, and a job that only partly splits
     "purpose_program": "access_log course serve service",
     "purpose_servers": "interpreter servers",
@@ -129,9 +133,11 @@ MAY_IMPORT = {
     "page_figures": "figures",
     "latency_figures": "figures",
     "message_figures": "figures",
+    "balancing_figures": "autoscaler figures",
     "live_figure": "figures",
     "traffic_view": "figures",
     "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
+    "message_dashboards": "cells dashboards message_figures shifts",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
     "theory",
