@@ -9,6 +9,7 @@ It is the same in simulated time (`devops_lab.simulated_fleet`) and on real serv
 3
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -253,10 +254,14 @@ class Day:
         scenario = own.pop("scenario", self.scenario).changed(**changes)
         return replace(self, scenario=scenario, **own)
 
-    @property
-    def capacity_of_one_per_s(self) -> float:
-        """How many requests one server can answer in a second."""
-        return self.scenario.workers / self.scenario.service_time_s
+    def servers_busy(self, time_s: float) -> float:
+        """How many servers the load at this moment would keep busy all the time, on average."""
+        scenario, load = self.scenario, self.scenario.load
+        rate_per_s = scenario.arrival_rate_per_s
+        if load.shape == "daily":
+            wave = math.cos(2 * math.pi * time_s / load.day_s)
+            rate_per_s *= 1 - (load.peak_factor - 1) * wave
+        return rate_per_s * scenario.service_time_s / scenario.workers
 
 
 class FleetDay(NamedTuple):

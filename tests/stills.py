@@ -19,8 +19,9 @@ from devops_lab.figures import HEIGHT_PX, PLOTLY
 
 SVG = "image/svg+xml"
 SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-DRAW = f"""(figure) => Plotly.toImage(
-    figure, {{ format: 'svg', width: 820, height: {HEIGHT_PX}, imageDataOnly: true }})"""
+DRAW = f"""(figure) => Plotly.toImage(figure, {{
+    format: 'svg', imageDataOnly: true,
+    width: 820, height: figure.layout.height ?? {HEIGHT_PX} }})"""
 
 
 def add_stills(notebook: NotebookNode) -> None:

@@ -65,8 +65,8 @@ MAY_IMPORT = {
     "shop": "http1 routing",
     "route_function": "http1 limits",
     "open_files": "",
-    "serve": "access_log course duplicates exposition http1 lifeline open_files paths route_function routing"
-    " service shop",
+    "serve": "access_log course duplicates exposition http1 lifeline open_files paths "
+    "route_function routing service shop",
     "client": "",
     "web_program": "client processes",
     "upstreams": "web_program",

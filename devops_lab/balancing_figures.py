@@ -1,0 +1,261 @@
+"""Figures of balancers and autoscalers: who got which request, and how many servers there were."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+from pandas import DataFrame
+
+from devops_lab.autoscaler import Autoscaler, Day, FleetDay, changes_of_direction, server_seconds
+from devops_lab.figures import (
+    COLOURS,
+    add_prediction,
+    divide,
+    drawing,
+    measured_crosses,
+    milliseconds,
+    percent_text,
+    simulated_points,
+    theory_line,
+    time_text,
+)
+from devops_lab.translation import _, ngettext
+
+Runs = Mapping[str, DataFrame]
+
+
+def requests_by_server(runs: Runs, slow: str = "server-1") -> go.Figure:
+    """Each request at its moment: its latency in ms, and whether the slow server had it.
+
+    One panel a run; takes tables of attempts (`tables.ATTEMPTS`) under the names of their panels.
+    """
+    summary = " ".join(_slow_share_in_words(name, run, slow) for name, run in runs.items())
+    x, y = _("time since the run's start (s)"), _("latency (ms)")
+    figure = drawing(_worst_in_words(runs), summary, x=x, y=y)
+    divide(figure, [*runs])
+    looks = {
+        _("a well server"): (False, "service", "circle"),
+        _("the slow server"): (True, "slow", "triangle-up"),
+    }
+    for column, attempts in enumerate(runs.values(), 1):
+        is_slow = (attempts["server"] == slow).fillna(value=False)
+        for name, (whose, colour, symbol) in looks.items():
+            some = attempts[is_slow == whose]
+            figure.add_scatter(
+                x=some["intended_s"].to_numpy(),
+                y=milliseconds(some["latency_s"].to_numpy()),
+                name=name,
+                legendgroup=name,
+                mode="markers",
+                marker={"color": COLOURS[colour], "symbol": symbol, "size": 7},
+                showlegend=column == 1,
+                row=1,
+                col=column,
+            )
+    return figure
+
+
+def _slow_share_in_words(name: str, attempts: DataFrame, slow: str) -> str:
+    latency_s = attempts["latency_s"]
+    text = _("{name}: the slow server had {share} of the requests, p50 {p50}, p95 {p95}.")
+    return text.format(
+        name=name[:1].upper() + name[1:],
+        share=percent_text(round(float((attempts["server"] == slow).mean()), 2)),
+        p50=time_text(latency_s.median()),
+        p95=time_text(latency_s.quantile(0.95)),
+    )
+
+
+def _worst_in_words(runs: Runs) -> str:
+    text = _("{name}: 95 of 100 within {p95}")
+    return " · ".join(
+        text.format(name=name, p95=time_text(run["latency_s"].quantile(0.95)))
+        for name, run in runs.items()
+    )
+
+
+def latency_by_policy(
+    simulated: Runs, measured: Runs | None = None, *, predicted_ms: float | None = None
+) -> go.Figure:
+    """The p95 latency in ms with each policy, simulated and on real servers; half of the requests
+    are below the small mark.
+
+    Takes tables of attempts under the policies' names; `predicted_ms` is drawn as a dotted line.
+    """
+    p95_s = {name: run["latency_s"].quantile(0.95) for name, run in simulated.items()}
+    best, worst = min(p95_s, key=p95_s.get), max(p95_s, key=p95_s.get)
+    finding = _("95 of 100 within {best_s} with {best}, within {worst_s} with {worst}").format(
+        best=best, worst=worst, best_s=time_text(p95_s[best]), worst_s=time_text(p95_s[worst])
+    )
+    figure = drawing(finding, _policies_in_words(simulated, measured or {}), x="", y="")
+    figure.add_trace(_medians(simulated))
+    figure.add_trace(simulated_points(*_p95_ms(simulated)).update(marker_size=13))
+    if measured:
+        figure.add_trace(measured_crosses(*_p95_ms(measured)).update(marker_size=12))
+    if predicted_ms is not None:
+        add_prediction(figure, _("your prediction"), y=predicted_ms)
+    figure.update_yaxes(title_text=_("latency, p95 (ms)"))
+    figure.update_xaxes(categoryorder="array", categoryarray=[*simulated])
+    return figure.update_layout(showlegend=True)
+
+
+def _p95_ms(runs: Runs) -> tuple[list[str], np.ndarray]:
+    return [*runs], milliseconds(np.array([r["latency_s"].quantile(0.95) for r in runs.values()]))
+
+
+def _medians(runs: Runs) -> go.Scatter:
+    heights_ms = milliseconds(np.array([run["latency_s"].median() for run in runs.values()]))
+    marker = {"symbol": "line-ew", "size": 20}
+    marker["line"] = {"color": COLOURS["simulated"], "width": 2}
+    name = _("simulated, p50")
+    return go.Scatter(x=[*runs], y=heights_ms, name=name, mode="markers", marker=marker)
+
+
+def _policies_in_words(simulated: Runs, measured: Runs) -> str:
+    ways = {_("simulated"): simulated, _("measured"): measured}
+    text = _("{policy}, {way}: p50 {p50}, p95 {p95}.")
+    return " ".join(
+        text.format(
+            policy=policy[:1].upper() + policy[1:],
+            way=way,
+            p50=time_text(run["latency_s"].median()),
+            p95=time_text(run["latency_s"].quantile(0.95)),
+        )
+        for way, runs in ways.items()
+        for policy, run in runs.items()
+    )
+
+
+def old_news(by_age: DataFrame, others: Mapping[str, float]) -> go.Figure:
+    """The p95 latency in ms of who sends to the shortest queue of some time ago, by that time.
+
+    `by_age` is a sweep over `information_age_s`; `others` are the p95 in seconds of policies that
+    need no such knowledge, drawn as lines.
+    """
+    ages_ms = milliseconds(by_age["information_age_s"].to_numpy(float))
+    p95_ms = milliseconds(by_age["latency_p95_s"].to_numpy(float))
+    text = _("Knowing the queues of {age} ago is worse than knowing nothing")
+    worse = by_age[by_age["latency_p95_s"] > max(others.values())]
+    finding = _("News of the queues helps as long as it is fresh")
+    if len(worse):
+        finding = text.format(age=time_text(worse["information_age_s"].iloc[0]))
+    text = _("{name}: p95 {p95}.")
+    said = [text.format(name=name, p95=time_text(s)) for name, s in others.items()]
+    text = _("Shortest queue of {age} ago: p95 {p95}.")
+    said += [
+        text.format(age=time_text(age_s), p95=time_text(s))
+        for age_s, s in zip(by_age["information_age_s"], by_age["latency_p95_s"], strict=True)
+    ]
+    x = _("how old the balancer's news is (ms)")
+    figure = drawing(finding, " ".join([finding + ".", *said]), x=x, y=_("latency, p95 (ms)"))
+    points = simulated_points(ages_ms, p95_ms)
+    figure.add_trace(points.update(mode="lines+markers", name=_("shortest queue, old news")))
+    for dash, (name, seconds) in zip(("dash", "dot", "dashdot"), others.items(), strict=False):
+        line = {"color": COLOURS["theory"], "width": 2, "dash": dash}
+        height = [milliseconds(seconds)] * 2
+        figure.add_scatter(x=[0, ages_ms[-1]], y=height, name=name, mode="lines", line=line)
+    figure.update_xaxes(range=[0, 1.03 * ages_ms[-1]])
+    return figure.update_layout(showlegend=True)
+
+
+def fleet_day(
+    day: Day,
+    autoscaler: Autoscaler,
+    simulated: FleetDay,
+    measured: FleetDay | None = None,
+    *,
+    predicted_ms: float | None = None,
+) -> go.Figure:
+    """How many servers there were over the day, and how long each request took, in ms.
+
+    The grey line is how many servers the load alone would keep busy.
+    """
+    found = {_("model"): simulated} | ({_("real servers"): measured} if measured else {})
+    summary = " ".join(_day_in_words(name, one, autoscaler) for name, one in found.items())
+    figure = drawing(_day_finding(simulated, measured), summary, x="", y="")
+    moments_s = np.linspace(0, day.duration_s, 101)
+    busy = np.array([day.servers_busy(moment_s) for moment_s in moments_s])
+    load = theory_line(moments_s, busy).update(name=_("servers the load keeps busy"))
+    figure.add_trace(load.update(xaxis="x", yaxis="y"))
+    figure.add_trace(_ready_steps(simulated.looks, day))
+    if measured is not None and len(measured.looks):
+        looks = measured.looks
+        crosses = measured_crosses(looks["time_s"].to_numpy(), looks["ready"].to_numpy())
+        figure.add_trace(crosses.update(legendgroup="measured"))
+    for trace, one in ((simulated_points, simulated), (measured_crosses, measured)):
+        if one is None:
+            continue
+        points = trace(
+            one.attempts["intended_s"].to_numpy(),
+            milliseconds(one.attempts["latency_s"].to_numpy()),
+        )
+        figure.add_trace(points.update(yaxis="y2", marker_size=5, showlegend=False))
+    if predicted_ms is not None:
+        figure.add_trace(_prediction(day.duration_s, predicted_ms))
+    return figure.update_layout(_two_floors(day, autoscaler))
+
+
+def _ready_steps(looks: DataFrame, day: Day) -> go.Scatter:
+    return go.Scatter(
+        x=[0.0, *looks["time_s"], day.duration_s],
+        y=[day.scenario.servers, *looks["ready"], *looks["ready"].tail(1)],
+        name=_("servers ready, simulated"),
+        mode="lines",
+        line={"color": COLOURS["simulated"], "width": 3, "shape": "vh"},
+    )
+
+
+def _prediction(end_s: float, predicted_ms: float) -> go.Scatter:
+    line = {"color": COLOURS["prediction"], "width": 3, "dash": "dot"}
+    return go.Scatter(
+        x=[0, end_s],
+        y=[predicted_ms] * 2,
+        yaxis="y2",
+        name=_("your prediction"),
+        mode="lines",
+        line=line,
+    )
+
+
+def _two_floors(day: Day, autoscaler: Autoscaler) -> dict[str, object]:
+    """Servers above, latencies below, on one time axis; plotly's own subplots take longer than a
+    slider may."""
+    most = max(autoscaler.max_servers, day.scenario.servers)
+    return {
+        "height": 560,
+        "xaxis": {
+            "title": _("time since the day's start (s)"),
+            "range": [0, day.duration_s],
+            "anchor": "y2",
+        },
+        "yaxis": {"domain": [0.62, 1], "title": _("servers"), "range": [0, most + 0.5]},
+        "yaxis2": {"domain": [0, 0.54], "title": _("latency (ms)"), "rangemode": "tozero"},
+        "showlegend": True,
+    }
+
+
+def _day_finding(simulated: FleetDay, measured: FleetDay | None) -> str:
+    p99_s = simulated.attempts["latency_s"].quantile(0.99)
+    text = _("{most} servers at the most, and 99 of 100 requests within {p99}")
+    finding = text.format(most=int(simulated.looks["ready"].max()), p99=time_text(p99_s))
+    if measured is None or measured.attempts.empty:
+        return finding
+    real_s = measured.attempts["latency_s"].quantile(0.99)
+    text = _("{finding} (real servers: {real})")
+    return text.format(finding=finding, real=time_text(real_s))
+
+
+def _day_in_words(name: str, day: FleetDay, autoscaler: Autoscaler) -> str:
+    latency_s, turns = day.attempts["latency_s"], changes_of_direction(day.looks)
+    text = _(
+        "{name}: p50 {p50}, p95 {p95}, p99 {p99}; {most} servers at the most, {cost:.0f} "
+        "server-seconds."
+    )
+    said = text.format(
+        name=name[:1].upper() + name[1:],
+        **{f"p{q}": time_text(latency_s.quantile(q / 100)) for q in (50, 95, 99)},
+        most=int(day.looks["ready"].max()) if len(day.looks) else 0,
+        cost=server_seconds(day.looks, autoscaler),
+    )
+    turned = ngettext("It turned round once.", "It turned round {turns} times.", turns)
+    return f"{said} {turned.format(turns=turns)}"
