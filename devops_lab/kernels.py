@@ -121,17 +121,18 @@ def service_factor(law, shape, samples, stream, angle_stream, number):
     return math.exp(shape * normal - shape**2 / 2)
 
 
-def exponentials(seed: int, purpose: int, count: int) -> np.ndarray:
-    """The exponential numbers of the first tries. NumPy takes several logarithms at once, which
+def exponentials(seed: int, purpose: int, attempt: int, count: int) -> np.ndarray:
+    """The exponential numbers of the first requests. NumPy takes several logarithms at once, which
     compiled code for every machine cannot."""
-    numbers = _uniforms(seed, purpose, count)
+    numbers = uniforms(seed, purpose, attempt, count)
     np.log(numbers, out=numbers)
     return np.negative(numbers, out=numbers)
 
 
 @compiled
-def _uniforms(seed, purpose, count):
-    stream = key(seed, purpose, 0)
+def uniforms(seed, purpose, attempt, count):
+    """The numbers between 0 and 1 of the first requests."""
+    stream = key(seed, purpose, attempt)
     numbers = np.empty(count)
     for request in range(count):
         numbers[request] = uniform(stream, request)
@@ -139,20 +140,20 @@ def _uniforms(seed, purpose, count):
 
 
 def service_times(
-    mean_s: float, law: int, shape: float, samples: np.ndarray, seed: int, count: int
+    mean_s: float, law: int, shape: float, samples: np.ndarray, seed: int, attempt: int, count: int
 ) -> np.ndarray:
-    """The service times of the first tries."""
+    """The service times of all requests' tries of this number, from 0."""
     if law == EXPONENTIAL:
-        times = exponentials(seed, SERVICE, count)
+        times = exponentials(seed, SERVICE, attempt, count)
     else:
-        times = _service_factors(law, shape, samples, seed, count)
+        times = _service_factors(law, shape, samples, seed, attempt, count)
     times *= mean_s
     return times
 
 
 @compiled
-def _service_factors(law, shape, samples, seed, count):
-    stream, angle = key(seed, SERVICE, 0), key(seed, SERVICE_ANGLE, 0)
+def _service_factors(law, shape, samples, seed, attempt, count):
+    stream, angle = key(seed, SERVICE, attempt), key(seed, SERVICE_ANGLE, attempt)
     factors = np.empty(count)
     for request in range(count):
         factors[request] = service_factor(law, shape, samples, stream, angle, request)
@@ -161,7 +162,7 @@ def _service_factors(law, shape, samples, seed, count):
 
 def poisson_arrivals(seed: int, count: int) -> np.ndarray:
     """Arrival times of independent users who come once a second on average."""
-    gaps = exponentials(seed, ARRIVAL, count)
+    gaps = exponentials(seed, ARRIVAL, 0, count)
     return np.cumsum(gaps, out=gaps)
 
 

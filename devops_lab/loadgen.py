@@ -18,6 +18,7 @@ from devops_lab import rules
 from devops_lab.families import wait_until
 from devops_lab.interpreter import python_program
 from devops_lab.processes import Program, ProgramError
+from devops_lab.scenario import Client
 from devops_lab.sender import REPORTED
 from devops_lab.tables import ATTEMPTS, table
 from devops_lab.translation import _
@@ -31,25 +32,34 @@ HIGHEST_RATE_PER_S = 20_000
 LATENESS_LIMIT_S = 0.005
 HIGHEST_LIVE_RATE_PER_S = 500
 LONGEST_LIVE_S = 600.0
+LONGEST_TIMEOUT_S = 600.0
 SHOW_PROGRESS_EVERY_S = 5.0
 
 
 class Sender(Program):
     """Load that goes on beside the cells; `Load` and `LiveLoad` say when requests start."""
 
-    def __init__(self, url: str, timeout_s: float, name: str) -> None:
+    def __init__(
+        self, url: str, timeout_s: float, client: Client | None, seed: int, name: str
+    ) -> None:
+        self._client = client or Client()
+        patience_s = rules.number("timeout_s", timeout_s, above=0, at_most=LONGEST_TIMEOUT_S)
+        settings = self._client.numbers()
         self._plan: dict[str, Any] = {
             **_target(url),
+            "client": settings | {"timeout_s": min(patience_s, settings["timeout_s"])},
             "service_times_s": None,
-            "timeout_s": rules.number("timeout_s", timeout_s, above=0, at_most=600),
+            "lucks": None,
+            "seed": rules.whole("seed", seed, at_least=0),
         }
         self._rows: list[list[Any]] = []
+        self._over = 0
         self._read_bytes = 0
         super().__init__(name, [])
 
     def prepare(self) -> None:
         """Write the plan, and forget what an earlier run has measured."""
-        self._rows, self._read_bytes = [], 0
+        self._rows, self._over, self._read_bytes = [], 0, 0
         self._plan["begun_file"] = str(self._begun_file)
         plan = self.folder / "plan.json"
         plan.write_text(json.dumps(self._plan))
@@ -62,16 +72,20 @@ class Sender(Program):
 
     def attempts(self, since_s: float = 0.0) -> "DataFrame":
         """The attempts meant to start at `since_s` or later that have ended so far, in order of
-        their intended starts."""
+        their requests."""
         self._read_report()
-        columns = list(zip(*sorted(row for row in self._rows if row[1] >= since_s), strict=True))
+        moment = REPORTED.index("intended_s")
+        rows = sorted(row for row in self._rows if row[moment] >= since_s)
+        columns = list(zip(*rows, strict=True))
         reported = dict(zip(REPORTED, columns or [()] * len(REPORTED), strict=True))
         spans = zip(reported["intended_s"], reported["end_s"], strict=True)
-        worked_out = {
-            "attempt": [1] * len(reported["request"]),
-            "latency_s": [end_s - intended_s for intended_s, end_s in spans],
-        }
-        return table(reported | worked_out, ATTEMPTS)
+        latencies_s = [end_s - intended_s for intended_s, end_s in spans]
+        return table(reported | {"latency_s": latencies_s}, ATTEMPTS)
+
+    def requests_over(self) -> int:
+        """How many requests are over: answered, or given up for good."""
+        self._read_report()
+        return self._over
 
     @property
     def begun_at(self) -> float | None:
@@ -88,7 +102,9 @@ class Sender(Program):
             new = report.read()
         whole_lines = new[: new.rfind(b"\n") + 1]
         self._read_bytes += len(whole_lines)
-        self._rows += map(json.loads, whole_lines.splitlines())
+        told = [json.loads(line) for line in whole_lines.splitlines()]
+        self._rows += (each for each in told if isinstance(each, list))
+        self._over += sum(not isinstance(each, list) for each in told)
 
     @property
     def _report_file(self) -> Path:
@@ -104,8 +120,10 @@ class Load(Sender):
 
     `arrivals` is "poisson" (independent customers, the random gaps drawn from `seed`), "constant"
     (like a clock), or the moments themselves in seconds from the start, and then needs no rate and
-    no duration. `service_times_s` asks a `Server` for that service time, request by request.
-    An attempt ends after `timeout_s` at the latest.
+    no duration. `service_times_s` asks a `Server` for that service time, request by request; for
+    clients that try again, a list of such lists has one for each try.
+    An attempt ends after `timeout_s` at the latest. `client` says how the clients behave, all of
+    whom are one to the server: they have one budget and one breaker.
 
     Raises `ValueError` for a server that is not on this machine, and for more than 300,000
     requests.
@@ -118,16 +136,18 @@ class Load(Sender):
         duration_s: float | None = None,
         *,
         arrivals: str | Sequence[float] = "poisson",
-        service_times_s: Sequence[float] | None = None,
+        service_times_s: Sequence[float] | Sequence[Sequence[float]] | None = None,
         timeout_s: float = 10.0,
+        client: Client | None = None,
         seed: int = 1,
         name: str = "load",
     ) -> None:
-        super().__init__(url, timeout_s, name)
+        super().__init__(url, timeout_s, client, seed, name)
         self.intended_s = _schedule(rate_per_s, duration_s, arrivals, seed)
         self._rate_per_s = rate_per_s
         self._plan["intended_s"] = self.intended_s
         self._plan["service_times_s"] = _service_times(service_times_s, len(self.intended_s))
+        self._plan["lucks"] = _lucks(self._client, len(self.intended_s), seed)
 
     def wait(self) -> "DataFrame":
         """The attempts, when all have ended; see `tables.ATTEMPTS`."""
@@ -135,9 +155,9 @@ class Load(Sender):
             self._show_progress()
         attempts, lines = self.attempts(), self.last_log_lines() if self.pid else []
         self.stop()
-        if len(attempts) < len(self.intended_s):
+        if self._over < len(self.intended_s):
             text = _("{name} ended after {done} of {total} requests.")
-            text = text.format(name=self.name, done=len(attempts), total=len(self.intended_s))
+            text = text.format(name=self.name, done=self._over, total=len(self.intended_s))
             raise ProgramError("\n".join([text, *lines]))
         return attempts
 
@@ -149,9 +169,9 @@ class Load(Sender):
         return _("the run with {rate:g} requests/s").format(rate=self._rate_per_s)
 
     def _show_progress(self) -> None:
-        self._read_report()
         text = _("{done} of {total} requests have ended")
-        print(text.format(done=len(self._rows), total=len(self.intended_s)), flush=True)
+        done = self.requests_over()
+        print(text.format(done=done, total=len(self.intended_s)), flush=True)
 
 
 class LiveLoad(Sender):
@@ -170,13 +190,13 @@ class LiveLoad(Sender):
         *,
         arrivals: str = "poisson",
         timeout_s: float = 10.0,
+        client: Client | None = None,
         seed: int = 1,
         name: str = "load",
     ) -> None:
-        super().__init__(url, timeout_s, name)
+        super().__init__(url, timeout_s, client, seed, name)
         self._rate_per_s = _live_rate(rate_per_s)
         self._plan["is_random"] = rules.one_of("arrivals", arrivals, ARRIVALS) == "poisson"
-        self._plan["seed"] = rules.whole("seed", seed, at_least=0)
         self._plan["longest_s"] = LONGEST_LIVE_S
 
     def prepare(self) -> None:
@@ -288,9 +308,17 @@ def _check_count(requests: int) -> None:
         )
 
 
-def _service_times(times_s: Sequence[float] | None, requests: int) -> list[float] | None:
+def _service_times(
+    times_s: Sequence[float] | Sequence[Sequence[float]] | None, requests: int
+) -> list[list[float]] | None:
+    """The service times of the first tries of all requests, of the second ones, and so on."""
     if times_s is None:
         return None
+    each_try = times_s if len(times_s) and isinstance(times_s[0], Sequence) else [times_s]
+    return [_service_times_of_a_try(of_a_try, requests) for of_a_try in each_try]
+
+
+def _service_times_of_a_try(times_s: Sequence[float], requests: int) -> list[float]:
     times = [rules.number("service_times_s", time_s, at_least=0) for time_s in times_s]
     if len(times) != requests:
         raise ValueError(
@@ -299,6 +327,15 @@ def _service_times(times_s: Sequence[float] | None, requests: int) -> list[float
             )
         )
     return times
+
+
+def _lucks(client: Client, requests: int, seed: int) -> list[list[float]] | None:
+    """By retry and request, what the simulation draws for the pauses."""
+    if client.jitter == "none":
+        return None
+    from devops_lab.simulate import lucks
+
+    return [lucks(seed, retry, requests).tolist() for retry in range(1, client.attempts)]
 
 
 def _target(url: str) -> dict[str, Any]:

@@ -9,17 +9,15 @@ import asyncio
 import gc
 import json
 import random
-import re
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import httptools
-
 from devops_lab import lifeline
+from devops_lab.calls import Calls, Wish
+from devops_lab.connections import Attempt
 from devops_lab.open_files import allow_many_connections
 
 FLUSH_S = 0.05
@@ -28,27 +26,9 @@ LOOK_S = 0.05
 # Time for the loop to come to rest before the first request.
 HEAD_START_S = 0.05
 
-_DURATION = re.compile(rb"(wait|service);dur=([0-9.]+)")
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One try: what is sent, and what became of it."""
-
-    request: int
-    intended_s: float
-    start_s: float
-    message: bytes
-    end_s: float = 0.0
-    outcome: str = ""
-    status: int | None = None
-    server: str | None = None
-    wait_s: float | None = None
-    service_s: float | None = None
-
-
 REPORTED = (
     "request",
+    "attempt",
     "intended_s",
     "start_s",
     "end_s",
@@ -60,104 +40,47 @@ REPORTED = (
 )
 
 
-class Connection(asyncio.Protocol):
-    """One connection, with at most one attempt at a time; `httptools` calls the `on_` methods."""
-
-    def __init__(self, run: "Run") -> None:
-        self._run = run
-        self._attempt: Attempt | None = None
-        self._used = self._answering = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def send(self, attempt: Attempt) -> None:
-        """Send the attempt; the one before has ended."""
-        self._attempt, self._answering = attempt, False
-        self._parser = httptools.HttpResponseParser(self)
-        self._timer = self._run.loop.call_later(self._run.timeout_s, self._give_up)
-        self._transport.write(attempt.message)
-
-    def data_received(self, data: bytes) -> None:
-        self._answering = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._transport.abort()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name == b"x-served-by":
-            self._attempt.server = value.decode("latin-1")
-        elif name == b"server-timing":
-            seen = {
-                kind: float(milliseconds) / 1e3 for kind, milliseconds in _DURATION.findall(value)
-            }
-            self._attempt.wait_s, self._attempt.service_s = seen.get(b"wait"), seen.get(b"service")
-
-    def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        self._attempt.status = status
-        self._finish("ok" if status < 500 else "failed")
-        if self._parser.should_keep_alive():
-            self._used = True
-            self._run.idle.append(self)
-        else:
-            self._transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self in self._run.idle:
-            self._run.idle.remove(self)
-        if self._attempt is None:
-            return
-        # The server may close an idle connection just as we use it; then nobody has read the
-        # request, and a client sends it again (RFC 9112, 9.3.1).
-        if self._used and not self._answering:
-            self._timer.cancel()
-            self._run.send_on_new_connection(self._attempt)
-        else:
-            self._finish("closed")
-
-    def _give_up(self) -> None:
-        self._finish("timed_out")
-        self._transport.abort()
-
-    def _finish(self, outcome: str) -> None:
-        self._timer.cancel()
-        attempt, self._attempt = self._attempt, None
-        self._run.finish(attempt, outcome)
-
-
 class Run:
-    """All attempts of a plan, and the file that tells of those that have ended."""
+    """All requests of a plan, and the file that tells of the tries that have ended, a list each,
+    and of the requests that are over, a number each."""
 
     def __init__(self, plan: dict[str, Any], report: TextIO) -> None:
-        self.timeout_s: float = plan["timeout_s"]
-        self.idle: list[Connection] = []
         self._plan = plan
         self._head = f"GET {plan['target']} HTTP/1.1\r\nHost: {plan['host']}:{plan['port']}\r\n"
         self._report = report
         self._lines: list[str] = []
         self._open = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._draw = random.Random(f"{plan['seed']} backoff")
 
     async def work(self) -> None:
-        """Send every request at its moment, and return when each has an end."""
-        self.loop = asyncio.get_running_loop()
+        """Send every request at its moment, and return when each is over."""
         self._none_open = asyncio.Event()
         self._begin = time.perf_counter() + HEAD_START_S
         Path(self._plan["begun_file"]).write_text(str(time.time() - self._now_s()))
-        flushing = self.loop.create_task(self._flush_for_ever())
+        flushing = asyncio.get_running_loop().create_task(self._flush_for_ever())
+        calls = self._calls()
         moments = self._planned() if "intended_s" in self._plan else self._live()
         request = 0
         async for intended_s in moments:
-            self._send(request, intended_s)
+            self._open += 1
+            calls.ask(request, intended_s)
             request += 1
         if self._open:
             self._none_open.clear()
             await self._none_open.wait()
         flushing.cancel()
         self._flush()
+
+    def _calls(self) -> Calls:
+        return Calls(
+            [(self._plan["host"], self._plan["port"])],
+            self._plan["client"],
+            self._request_lines,
+            tried=self._write_down,
+            over=self._count,
+            luck=self._luck,
+            begin=self._begin,
+        )
 
     async def _planned(self) -> AsyncIterator[float]:
         for intended_s in self._plan["intended_s"]:
@@ -190,47 +113,22 @@ class Run:
     def _now_s(self) -> float:
         return time.perf_counter() - self._begin
 
-    def _send(self, request: int, intended_s: float) -> None:
-        self._open += 1
-        attempt = Attempt(request, intended_s, self._now_s(), self._message(request))
-        if self.idle:
-            self.idle.pop().send(attempt)
-        else:
-            self.send_on_new_connection(attempt)
+    def _request_lines(self, attempt: Attempt) -> str:
+        times_s = self._plan["service_times_s"]
+        if times_s is None:
+            return self._head
+        time_s = times_s[min(attempt.attempt, len(times_s)) - 1][attempt.request]
+        return f"{self._head}X-Service-Time: {time_s}\r\n"
 
-    def _message(self, request: int) -> bytes:
-        if self._plan["service_times_s"] is None:
-            return f"{self._head}\r\n".encode()
-        time_s = self._plan["service_times_s"][request]
-        return f"{self._head}X-Service-Time: {time_s}\r\n\r\n".encode()
+    def _luck(self, request: int, number: int) -> float:
+        lucks = self._plan["lucks"]
+        return lucks[number - 1][request] if lucks else self._draw.random()
 
-    def send_on_new_connection(self, attempt: Attempt) -> None:
-        """Connect for this attempt, and send it then."""
-        task = self.loop.create_task(self._connect_and_send(attempt))
-        # The loop itself holds tasks weakly only.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect_and_send(self, attempt: Attempt) -> None:
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                connecting = self.loop.create_connection(
-                    lambda: Connection(self), self._plan["host"], self._plan["port"]
-                )
-                _transport, connection = await connecting
-        except TimeoutError:
-            self.finish(attempt, "timed_out")
-        except ConnectionError:
-            self.finish(attempt, "refused")
-        except OSError:
-            self.finish(attempt, "unsent")
-        else:
-            connection.send(attempt)
-
-    def finish(self, attempt: Attempt, outcome: str) -> None:
-        """Write down how an attempt ended."""
-        attempt.end_s, attempt.outcome = self._now_s(), outcome
+    def _write_down(self, attempt: Attempt) -> None:
         self._lines.append(json.dumps([getattr(attempt, name) for name in REPORTED]))
+
+    def _count(self, wish: Wish, _deciding: Attempt) -> None:
+        self._lines.append(str(wish.request))
         self._open -= 1
         if not self._open:
             self._none_open.set()

@@ -13,13 +13,14 @@ import errno
 import hmac
 import itertools
 import json
+import math
 import os
 import re
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
@@ -29,16 +30,34 @@ from typing import Any
 from devops_lab import lifeline, paths, rules, shop
 from devops_lab.access_log import AccessLog, Entry
 from devops_lab.course import data_folder
+from devops_lab.duplicates import TIED_HEADER, WITHDRAW_PATH, Remembered, Ties, key_of
 from devops_lab.exposition import Metrics
 from devops_lab.http1 import Refusal, Reply, Request, RequestReader, as_bytes, close_gently
 from devops_lab.open_files import allow_many_connections
 from devops_lab.route_function import RouteFunction, answer, explain, unpack
 from devops_lab.routing import Routed, Router
-from devops_lab.service import LONGEST_SERVICE_S, Draws, Settings, Workers, sleep_until
+from devops_lab.service import (
+    LONGEST_SERVICE_S,
+    Draws,
+    NotServedError,
+    QueueFullError,
+    Settings,
+    TooLateError,
+    WithdrawnError,
+    Workers,
+    sleep_until,
+)
 
 TOKEN_VARIABLE = "DEVOPS_LAB_CONTROL_TOKEN"
 TOKEN_HEADER = "X-Control-Token"
 SERVICE_TIME_HEADER = "x-service-time"
+DEADLINE_HEADER = "x-deadline"
+# What is said to a request that no worker takes.
+NOT_SERVED = {
+    QueueFullError: (503, "Too many wait already: please come back later."),
+    TooLateError: (504, "The time that its client gave it was over before its turn came."),
+    WithdrawnError: (409, "Another server has begun on a copy of this request."),
+}
 # How long a stopping server waits for the requests it has in work.
 GRACE_S = 0.5
 
@@ -64,6 +83,8 @@ class WebServer:
         self._find_route = lru_cache(1024)(self._routes().match)
         self._work_done = shop.as_json({"server": name, "done": True})
         self._workers = Workers(settings.workers)
+        self._remembered, self._ties = Remembered(), Ties()
+        self.port = 0
         self._line = asyncio.Event()
         self._draws = Draws(seed)
         self._connect()
@@ -76,6 +97,7 @@ class WebServer:
             "/metrics": self._exposition,
             "/-/settings": self._settings,
             "/-/flush": self._flush,
+            WITHDRAW_PATH: self._withdraw,
         }
 
     async def converse(self, stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,19 +143,41 @@ class WebServer:
         service_s, fails = self._draws.next(self.settings)
         if SERVICE_TIME_HEADER in request.headers:
             service_s = _seconds(request.headers[SERVICE_TIME_HEADER])
-        arrival = time.perf_counter()
-        start = end = await self._workers.take()
+        key, arrival = key_of(request), time.perf_counter()
+        start = end = await self._turn(request, key)
         entry.wait_s = start - arrival
         try:
+            if known := self._remembered.get(key):
+                return known
             service_s *= self.settings.slow_factor
             began = time.perf_counter()
             reply = self._planted_error(entry) if fails else await self._reply(request, entry)
             end = start + max(service_s, time.perf_counter() - began)
             await sleep_until(end)
+            self._remembered.keep(key, reply)
         finally:
             self._workers.give_back(end)
         entry.service_s = time.perf_counter() - start
         return reply
+
+    async def _turn(self, request: Request, key: str) -> float:
+        """When a worker starts on the request; a refusal where none will."""
+        try:
+            if self._ties.is_needless(key):
+                raise WithdrawnError
+            until = _deadline(request.headers)
+            start = await self._workers.take(self.settings.queue_limit, until, key)
+        except NotServedError as reason:
+            raise Refusal(*NOT_SERVED[type(reason)]) from None
+        if key and TIED_HEADER in request.headers:
+            self._ties.tell_others(request, self.port)
+        return start
+
+    def _withdraw(self, request: Request) -> Reply:
+        if key := key_of(request):
+            self._ties.withdraw(key)
+            self._workers.withdraw(key)
+        return _text(200, "withdrawn")
 
     def _send(
         self, reply: Reply, request: Request, entry: Entry, writer: asyncio.StreamWriter
@@ -301,6 +345,17 @@ def _seconds(text: str) -> float:
         raise Refusal(400, f"X-Service-Time cannot be used: {error}") from None
 
 
+def _deadline(headers: Mapping[str, str]) -> float:
+    """When the client stops waiting, on the clock of `time.perf_counter`."""
+    if DEADLINE_HEADER not in headers:
+        return math.inf
+    try:
+        deadline = rules.number("X-Deadline", float(headers[DEADLINE_HEADER]))
+    except ValueError as error:
+        raise Refusal(400, f"X-Deadline cannot be used: {error}") from None
+    return time.perf_counter() + deadline - time.time()
+
+
 async def serve(server: WebServer, port: int) -> None:
     """Serve on 127.0.0.1 until the process is asked to end."""
     loop = asyncio.get_running_loop()
@@ -311,7 +366,8 @@ async def serve(server: WebServer, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
     listening = await asyncio.start_server(server.converse, "127.0.0.1", port, backlog=1024)
-    print(f"listening on http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", flush=True)
+    server.port = listening.sockets[0].getsockname()[1]
+    print(f"listening on http://127.0.0.1:{server.port}", flush=True)
     await ending.wait()
     listening.close()
     deadline = time.monotonic() + GRACE_S
@@ -320,10 +376,10 @@ async def serve(server: WebServer, port: int) -> None:
 
 
 def _kind(default: Any) -> Callable[[str], Any]:
-    # bool("False") is True.
-    return (
-        {"True": True, "False": False}.__getitem__ if isinstance(default, bool) else type(default)
-    )
+    # bool("False") is True; what has no default is a number that may be left out.
+    if isinstance(default, bool):
+        return {"True": True, "False": False}.__getitem__
+    return int if default is None else type(default)
 
 
 def _arguments() -> argparse.Namespace:

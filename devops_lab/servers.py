@@ -55,6 +55,7 @@ class Server(WebProgram):
         service_time_s: float = 0.0,
         service_distribution: str = "constant",
         workers: int = 1,
+        queue_limit: int | None = None,
         slow_factor: float = 1.0,
         error_share: float = 0.0,
         name: str = "server",
@@ -64,7 +65,7 @@ class Server(WebProgram):
         if site is not None and route is not None:
             raise ValueError(_("Give a site or a route, not both: the route answers every path."))
         self.settings = Settings(
-            service_time_s, service_distribution, workers, slow_factor, error_share
+            service_time_s, service_distribution, workers, queue_limit, slow_factor, error_share
         )
         self._site = site_folder(data_folder() / "site" if site is None else site)
         self._seed = rules.whole("seed", seed)
@@ -88,6 +89,7 @@ class Server(WebProgram):
             "access-log": self._log_file,
             **{name.replace("_", "-"): value for name, value in asdict(self.settings).items()},
         }
+        flags = {name: value for name, value in flags.items() if value is not None}
         if self._packed_route:
             flags["route"] = self.folder / "route.pickle"
             flags["route"].write_bytes(self._packed_route)

@@ -1,10 +1,12 @@
 """How a server works: its settings, its workers with the queue before them, its service times."""
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from devops_lab import rules
 from devops_lab.translation import _
@@ -22,10 +24,12 @@ class Settings:
 
     `service_time_s` is how long one worker is busy with one request (the mean, when
     `service_distribution` is "exponential"), `workers` how many requests are in work at once;
-    the others wait. A sick machine takes `slow_factor` times as long, also where a request says how
-    much work it is. `error_share` of the answers are a 500. A server that is not `ready` says so at
-    `/readyz`, and answers all the same. One that is not `reachable` is cut off: it says nothing to
-    anybody but the notebook that started it, and what it was asked meanwhile is answered after.
+    the others wait, `queue_limit` of them at most (None: any number): who finds the queue full is
+    shed, with a 503 at once. A sick machine takes `slow_factor` times as long, also where a request
+    says how much work it is. `error_share` of the answers are a 500. A server that is not `ready`
+    says so at `/readyz`, and answers all the same. One that is not `reachable` is cut off: it says
+    nothing to anybody but the notebook that started it, and what it was asked meanwhile is answered
+    after.
 
     >>> Settings(service_time_s=0.03, workers=2).workers
     2
@@ -34,6 +38,7 @@ class Settings:
     service_time_s: float = 0.0
     service_distribution: str = "constant"
     workers: int = 1
+    queue_limit: int | None = None
     slow_factor: float = 1.0
     error_share: float = 0.0
     ready: bool = True
@@ -49,6 +54,8 @@ class Settings:
         )
         rules.one_of("service_distribution", self.service_distribution, DISTRIBUTIONS)
         rules.whole("workers", self.workers, at_least=1, at_most=10_000)
+        if self.queue_limit is not None:
+            rules.whole("queue_limit", self.queue_limit, at_least=0)
         rules.number("slow_factor", self.slow_factor, above=0, at_most=1_000)
         rules.share("error_share", self.error_share)
         for name in ("ready", "reachable"):
@@ -81,6 +88,30 @@ class Draws:
         return factor * settings.service_time_s, luck < settings.error_share
 
 
+class NotServedError(Exception):
+    """A request that no worker takes."""
+
+
+class QueueFullError(NotServedError):
+    """As many wait already as may wait."""
+
+
+class TooLateError(NotServedError):
+    """Nobody waits for the answer any more."""
+
+
+class WithdrawnError(NotServedError):
+    """Another server has begun on a copy of it."""
+
+
+class Turn(NamedTuple):
+    """A request in the queue: its client waits until `until` (of `time.perf_counter`)."""
+
+    start: asyncio.Future[float]
+    until: float
+    key: str
+
+
 class Workers:
     """A queue, first come first served, before `count` workers.
 
@@ -92,17 +123,27 @@ class Workers:
     def __init__(self, count: int) -> None:
         self._count = count
         self._busy = 0
-        self._queue: deque[asyncio.Future[float]] = deque()
+        self._queue: deque[Turn] = deque()
 
-    async def take(self) -> float:
-        """The time (of `time.perf_counter`) at which a worker starts on the caller's request."""
+    async def take(
+        self, queue_limit: int | None = None, until: float = math.inf, key: str = ""
+    ) -> float:
+        """The time (of `time.perf_counter`) at which a worker starts on the caller's request.
+
+        Raises a `NotServedError` where none will: the queue is full, nobody waits any more when
+        it would be the request's turn, or its key was withdrawn.
+        """
         arrival = time.perf_counter()
+        if until <= arrival:
+            raise TooLateError
         if self._busy < self._count:
             self._busy += 1
             return arrival
-        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if queue_limit is not None and len(self._queue) >= queue_limit:
+            raise QueueFullError
+        turn = Turn(asyncio.get_running_loop().create_future(), until, key)
         self._queue.append(turn)
-        return max(arrival, await turn)
+        return max(arrival, await turn.start)
 
     def give_back(self, end: float) -> None:
         """The worker is free again; `end` is when its work should have ended."""
@@ -114,10 +155,20 @@ class Workers:
         self._count = count
         self._start_waiting(time.perf_counter())
 
+    def withdraw(self, key: str) -> None:
+        """Take the requests with this key out of the queue."""
+        for turn in [turn for turn in self._queue if turn.key == key]:
+            self._queue.remove(turn)
+            turn.start.set_exception(WithdrawnError)
+
     def _start_waiting(self, start: float) -> None:
         while self._queue and self._busy < self._count:
-            self._busy += 1
-            self._queue.popleft().set_result(start)
+            turn = self._queue.popleft()
+            if turn.until <= time.perf_counter():
+                turn.start.set_exception(TooLateError)
+            else:
+                self._busy += 1
+                turn.start.set_result(start)
 
 
 async def sleep_until(end: float) -> None:

@@ -97,10 +97,17 @@ def _on_daily_curve(times_s: np.ndarray, peak_factor: float, day_s: float) -> np
 
 
 @_wrapping_numbers
-def service_times(scenario: Scenario, requests: int) -> np.ndarray:
-    """How long a worker is busy with each request's first try, in seconds, at a usual server."""
+def service_times(scenario: Scenario, requests: int, attempt: int = 1) -> np.ndarray:
+    """How long a worker is busy with each request's try of this number, in seconds, at a usual
+    server."""
     mean_s = float(scenario.service_time_s)
-    return kernels.service_times(mean_s, *_law(scenario), scenario.seed, requests)
+    return kernels.service_times(mean_s, *_law(scenario), scenario.seed, attempt - 1, requests)
+
+
+@_wrapping_numbers
+def lucks(seed: int, retry: int, requests: int) -> np.ndarray:
+    """The random number from 0 to 1 that each request has for the pause before this retry."""
+    return kernels.uniforms(seed, kernels.BACKOFF, retry, requests)
 
 
 @_wrapping_numbers

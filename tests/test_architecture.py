@@ -141,6 +141,8 @@ MAY_IMPORT = {
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
     "theory",
+    "balancing_dashboards": "autoscaler balancing_figures cells dashboards measure real_fleet"
+    " scenario simulate simulated_fleet",
     "no_delay": "",
     # metrics
     "labels": "",
