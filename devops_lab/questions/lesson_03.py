@@ -1,10 +1,12 @@
 """The exercises of lesson 03, one server."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Mistake
+from devops_lab.questions.answers import is_list_of, letter, sentences
 from devops_lab.translation import _
 
 Ask = Callable[[], tuple[int, str]]
@@ -15,19 +17,25 @@ def _is_near(value: float, wanted: float, within: float = 0.0002) -> bool:
     return math.isclose(value if value <= 1 else value / 100, wanted, abs_tol=within)
 
 
-def _is_list_of_four(answer: Any) -> bool:
-    return isinstance(answer, (list, tuple)) and len(answer) == 4
+def _words(answers: Any) -> list[str]:
+    """The four short answers as the lesson writes them, however they were typed."""
+    return [letter(answer) for answer in answers]
+
+
+def _gave(place: int, word: str) -> Callable[[Any], bool]:
+    """A test of four short answers: whether this one (1 to 4) is that word."""
+    return lambda answers: is_list_of(answers, 4) and letter(answers[place - 1]) == word
 
 
 class AskedInVain(Exception):  # noqa: N818
-    """Somebody asks again after the last word."""
+    """Somebody asks again and again after the last word."""
 
 
 class _Office:
-    """Somebody to ask: says its replies one after the other, and nothing after the last."""
+    """Somebody to ask: says its replies one after the other, and the last one some times more."""
 
     def __init__(self, *replies: tuple[int, str]) -> None:
-        self._replies = list(replies)
+        self._replies = [*replies, *[replies[-1]] * 20]
 
     def __call__(self) -> tuple[int, str]:
         if not self._replies:
@@ -93,8 +101,26 @@ def _result_with_status(ask: Ask) -> tuple[int, str]:
     return status, body
 
 
+def _result_by_asking_once_more(ask: Ask) -> str | None:
+    while ask()[0] == 202:
+        pass
+    status, body = ask()
+    return body if status == 200 else None
+
+
 _REMEDIES = ["b", "c", "a", "d"]
 _STATES = ["frozen", "overloaded", "dead", "failing"]
+
+_NEED_WORDS = re.compile(
+    r"\b(all|every|each|both|any|needs?|needed|must|chain|together)\b|"
+    r"모두|모든|전부|하나라도|하나만|한 대라도|셋 다|세 대|각각|필요",
+    re.IGNORECASE,
+)
+_JARGON = re.compile(
+    r"\b(50[0-9]|http|status|dependenc|independent|probabilit|redundan|exponent|kill -9)|"
+    r"\*\*|의존성|이중화|확률|상태 코드",
+    re.IGNORECASE,
+)
 
 
 EXERCISES = (
@@ -123,15 +149,18 @@ EXERCISES = (
                 ask=_("Can each part be just as good as the whole that needs them all?"),
             ),
             Mistake(
-                answer=0.2475,
+                answer=0.99**1 / 4,
                 when=lambda each: _is_near(each, 0.99 / 4, within=0.01),
                 then=_("Then each server would fail three times out of four."),
-                ask=_("Are the shares of the servers added to get the page's, or multiplied?"),
+                ask=_(
+                    "Do the servers' shares add up to the page's, or are they multiplied? And "
+                    "which does Python do first, ** or /?"
+                ),
             ),
             Mistake(
                 answer=0.0025,
-                when=lambda each: _is_near(each, 0.0025),
-                then=_("That is the share that may fail; then nearly every page would be broken."),
+                when=lambda each: _is_near(each, 0.0025) or _is_near(each, 0.01),
+                then=_("That is a share that may fail; then nearly every page would be broken."),
                 ask=_("Which share do the answers have that do not fail?"),
             ),
             Mistake(
@@ -160,7 +189,7 @@ EXERCISES = (
         title=_("Ask again, but not for ever"),
         is_right=callable,
         cases=_CASES,
-        right_answers=(_result,),
+        right_answers=(_result, _result_by_asking_once_more),
         because=_("202 means ask again, 200 means take it, and all else means stop asking."),
         mistakes=(
             Mistake(
@@ -201,13 +230,49 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("Four calls, four remedies"),
-        is_right=lambda letters: [str(letter).lower() for letter in letters] == _REMEDIES,
-        right_answers=(_REMEDIES, tuple(_REMEDIES)),
+        is_right=lambda letters: _words(letters) == _REMEDIES,
+        right_answers=(_REMEDIES, ("B", "C ", "(a)", "D")),
         because=_("Before you buy a server, ask what it is for: needed, faster, spare, or aside."),
         mistakes=(
             Mistake(
+                answer=["b", "c", "a"],
+                when=lambda letters: len(letters) != 4,
+                then=_("Then one of the four shops would get no remedy, or one too many."),
+                ask=_("Which one letter does each of the four get, in their order?"),
+            ),
+            Mistake(
+                answer=["c", "c", "a", "d"],
+                when=_gave(1, "c"),
+                then=_("Then the spare would stand idle on Friday, while everybody waits."),
+                ask=_("Is anything broken in the first shop?"),
+            ),
+            Mistake(
+                answer=["d", "c", "a", "d"],
+                when=_gave(1, "d"),
+                then=_("Then on Friday each customer would get a ticket instead of a page."),
+                ask=_("Is one page of the first shop heavy, or do many come at once?"),
+            ),
+            Mistake(
+                answer=["a", "c", "a", "d"],
+                when=_gave(1, "a"),
+                then=_("Then each page would break less often, and none of them breaks."),
+                ask=_("What does the first shop have too much of at six, and not at seven?"),
+            ),
+            Mistake(
+                answer=["b", "b", "a", "d"],
+                when=_gave(2, "b"),
+                then=_("Then all the servers of that room would lose their power together."),
+                ask=_("Where must the second shop's other server stand, and who turns to it?"),
+            ),
+            Mistake(
+                answer=["b", "a", "a", "d"],
+                when=_gave(2, "a"),
+                then=_("Then the page would need fewer servers, and none of them has power."),
+                ask=_("Who can answer while the whole room of the second shop is dark?"),
+            ),
+            Mistake(
                 answer=["b", "c", "b", "d"],
-                when=lambda letters: _is_list_of_four(letters) and letters[2] == "b",
+                when=_gave(3, "b"),
                 then=_(
                     "Then the third shop's page would have more servers behind it, and would "
                     "still need one of every kind."
@@ -215,22 +280,25 @@ EXERCISES = (
                 ask=_("What makes a page of six good parts a bad page?"),
             ),
             Mistake(
-                answer=["c", "c", "a", "d"],
-                when=lambda letters: _is_list_of_four(letters) and letters[0] == "c",
-                then=_("Then the spare would stand idle on Friday, while everybody waits."),
-                ask=_("Is anything broken in the first shop?"),
-            ),
-            Mistake(
-                answer=["b", "b", "a", "d"],
-                when=lambda letters: _is_list_of_four(letters) and letters[1] == "b",
-                then=_("Then all the servers of that room would lose their power together."),
-                ask=_("Where must the second shop's other server stand, and who turns to it?"),
+                answer=["b", "c", "c", "d"],
+                when=_gave(3, "c"),
+                then=_(
+                    "Then somebody would watch for a server that is down. Here none is: each of "
+                    "the six makes a mistake now and then."
+                ),
+                ask=_("How many of the third shop's servers have to be right for one page?"),
             ),
             Mistake(
                 answer=["b", "c", "a", "b"],
-                when=lambda letters: _is_list_of_four(letters) and letters[3] == "b",
+                when=_gave(4, "b"),
                 then=_("Then two reports at once would bring two servers to a stand."),
                 ask=_("Does that report have to be made while a page waits for it?"),
+            ),
+            Mistake(
+                answer=["b", "c", "a", "c"],
+                when=_gave(4, "c"),
+                then=_("Then the spare would wait for a failure. No server of that shop is down."),
+                ask=_("What is the fourth shop's server busy with when it stands still?"),
             ),
         ),
         otherwise=_("For each call: is it traffic, a failure, too many parts, or heavy work?"),
@@ -244,35 +312,94 @@ EXERCISES = (
         number=4,
         kind="read",
         title=_("Four servers, seen from outside"),
-        is_right=lambda states: [str(state).lower() for state in states] == _STATES,
-        right_answers=(_STATES, tuple(_STATES)),
+        is_right=lambda states: _words(states) == _STATES,
+        right_answers=(_STATES, ("Frozen", " overloaded", "DEAD", "failing")),
         because=_("Refused is dead, silence is frozen; an error and a late answer are alive."),
         mistakes=(
             Mistake(
                 answer=["dead", "overloaded", "frozen", "failing"],
-                when=lambda states: (
-                    _is_list_of_four(states) and (states[0] == "dead" or states[2] == "frozen")
+                when=lambda states: _gave(1, "dead")(states) or _gave(3, "frozen")(states),
+                then=_(
+                    "Then A would refuse at once and C would keep everybody waiting; their lines "
+                    "say the opposite."
                 ),
-                then=_("Then nobody would be left at A to keep a connection open."),
                 ask=_("Which comes at once: that nobody listens, or that nobody answers?"),
             ),
             Mistake(
+                answer=["overloaded", "frozen", "dead", "failing"],
+                when=_gave(1, "overloaded"),
+                then=_("Then A would answer in the end; it has not answered a single time."),
+                ask=_("At which time do all of A's tries end, and who chose that time?"),
+            ),
+            Mistake(
                 answer=["frozen", "failing", "dead", "overloaded"],
-                when=lambda states: _is_list_of_four(states) and states[1] == "failing",
+                when=_gave(2, "failing"),
                 then=_("Then some of B's answers would be errors, and all of them are right."),
                 ask=_("What is growing in B's line?"),
             ),
             Mistake(
-                answer=["overloaded", "overloaded", "dead", "failing"],
-                when=lambda states: _is_list_of_four(states) and states[0] == "overloaded",
-                then=_("Then A would answer in the end; it has not answered a single time."),
-                ask=_("At which time do all of A's tries end, and who chose that time?"),
+                answer=["failing", "overloaded", "dead", "frozen"],
+                when=lambda states: _gave(4, "frozen")(states) or _gave(4, "dead")(states),
+                then=_("Then nobody would have sent D's statuses; it answers every time."),
+                ask=_("Which answers come from D, and how soon?"),
+            ),
+            Mistake(
+                answer=["no answer", "slow", "refused", "errors"],
+                when=lambda states: bool({*_words(states)} - {*_STATES}),
+                then=_("Then the next person on duty would have to guess what you mean."),
+                ask=_("Which of the words dead, frozen, failing and overloaded is it, for each?"),
             ),
         ),
         otherwise=_("For each line: does anybody answer, how soon, and with what?"),
         hints=(
             _("Compare A and C with the two panels: killed and frozen."),
             _("A status, whichever it is, means that a process is alive."),
+        ),
+    ),
+    Exercise(
+        id="03.explain",
+        number=5,
+        kind="explain",
+        title=_("Answer the baker"),
+        is_right=lambda text: (
+            len(sentences(text)) >= 2
+            and bool(_NEED_WORDS.search(text))
+            and not _JARGON.search(text)
+        ),
+        right_answers=(
+            "A page needs all three servers. Each of them fails now and then, so there are three "
+            "chances that something is missing.",
+            "One shop was closed now and then. Now the customer must find three of them open!",
+            "한 페이지를 보여 주려면 서버 세 대가 모두 일해야 합니다. 하나라도 실수하면 깨집니다.",
+        ),
+        because=_(
+            "The check saw two sentences that say how many have to work. Whether the baker "
+            "understands them, only the baker can say: try it on somebody."
+        ),
+        mistakes=(
+            Mistake(
+                answer="The page needs all three.",
+                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                then=_("Then the baker would ask: and why is that worse, if all three are good?"),
+                ask=_("Can you say in a second sentence what happens when one of them fails?"),
+            ),
+            Mistake(
+                answer="The availabilities are multiplied. Three dependencies: a probability.",
+                when=_JARGON.search,
+                then=_("Then the baker would nod politely, and ask somebody else what it means."),
+                ask=_("Which of your words has somebody who bakes never needed?"),
+            ),
+            Mistake(
+                answer="The two new servers are bad. The old one was better.",
+                when=lambda text: isinstance(text, str) and not _NEED_WORDS.search(text),
+                then=_("Then the baker would send the new machines back, as good as they are."),
+                ask=_("How many of the three have to work for one page?"),
+            ),
+        ),
+        otherwise=_("Can you write it as two sentences of text, in quotation marks?"),
+        hints=(
+            _("Think of a breakfast for which three shops have to be open."),
+            _("One sentence about what a page needs, one about what then goes wrong more often."),
         ),
     ),
 )

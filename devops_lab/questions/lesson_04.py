@@ -7,34 +7,41 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
+from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
 from devops_lab.translation import _
 
 Seconds = Sequence[float]
 Latencies = Callable[[Seconds, Seconds, Seconds], Seconds]
 
 
-def _is_near(value: Any, wanted: float) -> bool:
-    return isinstance(value, (int, float)) and math.isclose(value, wanted, rel_tol=0.01)
+def _mean_latency_ms(rate_per_s: float) -> float:
+    """The formula of the lesson for its server: one worker, 50 ms of work."""
+    return 50 / (1 - rate_per_s * 0.05)
 
 
-def _is_decision(decision: Any) -> bool:
-    """Whether it is a letter and a text, whatever they say."""
-    return len(decision) == 2 and all(isinstance(part, str) for part in decision)
+def _is_defended(decision: Any) -> bool:
+    return len(sentences(decision[1])) >= 2
 
 
-def _chose(letter: str) -> Callable[[Any], bool]:
-    return lambda decision: _is_decision(decision) and decision[0].strip().lower() == letter
-
-
-def _sentences(text: str) -> list[str]:
-    # Korean sentences end with a full stop as English ones do; some people use the ideographic one.
-    # A decimal point ends nothing.
-    return [part for part in re.split(r"[.!?。](?!\d)\s*", text) if len(part.split()) >= 2]
+def _read(capacity_per_s: float | None = None, inside: float | None = None) -> Callable:
+    """A test of the two numbers read from the stranger's table: whether those given are these."""
+    wanted = (capacity_per_s, inside)
+    return lambda numbers: (
+        is_list_of(numbers, 2)
+        and all(
+            want is None or is_near(got, want) for got, want in zip(numbers, wanted, strict=True)
+        )
+    )
 
 
 _CHANCE_WORDS = re.compile(
     r"wait|queue|line|same time|at once|together|rush|random|chance|evenly|turn|"
     r"기다|줄|한꺼번에|동시에|몰|대기|우연",
+    re.IGNORECASE,
+)
+_JARGON = re.compile(
+    r"utili[sz]ation|latenc|throughput|percentile|variab|exponential|\bp9[59]\b|M/M|ρ|"
+    r"사용률|지연 시간|처리량|백분위|변동성",
     re.IGNORECASE,
 )
 
@@ -88,7 +95,7 @@ EXERCISES = (
         number=1,
         kind="compute",
         title=_("The load that keeps the promise"),
-        is_right=lambda rate_per_s: _is_near(rate_per_s, 15),
+        is_right=lambda rate_per_s: is_near(rate_per_s, 15) and rate_per_s < 15.01,
         right_answers=(15, 15.0, 1 / 0.05 - 1 / 0.2),
         because=_(
             "A quarter of the worker's time stays free, and that is no waste: it is what keeps "
@@ -96,34 +103,57 @@ EXERCISES = (
         ),
         mistakes=(
             Mistake(
-                answer=20,
-                when=lambda rate_per_s: _is_near(rate_per_s, 20),
-                then=_("Then the worker would never be idle, and the queue would grow for ever."),
-                ask=_("What is left of 1 - ρ when the load is as large as the capacity?"),
-            ),
-            Mistake(
                 answer=0.75,
-                when=lambda rate_per_s: _is_near(rate_per_s, 0.75),
+                when=lambda rate_per_s: is_near(rate_per_s, 0.75),
                 then=_("That is a share of the worker's time, and a fine step on the way."),
                 ask=_("How many requests a second keep a worker of that capacity so busy?"),
             ),
             Mistake(
+                answer=0.015,
+                when=lambda rate_per_s: is_near(rate_per_s, 0.015),
+                then=_("Then hardly one customer a minute could come, to a worker who does 20/s."),
+                ask=_("In which unit is the work when the answer counts requests a second?"),
+            ),
+            Mistake(
                 answer=75,
-                when=lambda rate_per_s: _is_near(rate_per_s, 75),
+                when=lambda rate_per_s: is_near(rate_per_s, 75),
                 then=_("Then more would come than the worker can do: it finishes 20 a second."),
                 ask=_("Is your number a rate, or a utilisation in per cent?"),
             ),
             Mistake(
+                answer=20,
+                when=lambda rate_per_s: rate_per_s >= 20,
+                then=_("Then the worker would never be idle, and the queue would grow for ever."),
+                ask=_("What is left of 1 - ρ when the load is as large as the capacity?"),
+            ),
+            Mistake(
                 answer=5,
-                when=lambda rate_per_s: _is_near(rate_per_s, 5),
+                when=lambda rate_per_s: is_near(rate_per_s, 5),
                 then=_("Then a mean answer would take only about a third of what is allowed."),
                 ask=_("Is 1 - ρ the busy share of the worker's time, or the idle one?"),
             ),
             Mistake(
                 answer=16,
-                when=lambda rate_per_s: _is_near(rate_per_s, 16),
-                then=_("That was yesterday's load, with a mean latency of 250 ms."),
+                when=lambda rate_per_s: rate_per_s > 15,
+                then=lambda rate_per_s: _(
+                    "Then the mean latency would be {milliseconds:.0f} ms: the promise is broken."
+                ).format(milliseconds=_mean_latency_ms(rate_per_s)),
                 ask=_("Which ρ makes the work divided by 1 - ρ exactly the time allowed?"),
+            ),
+            Mistake(
+                answer=12,
+                when=lambda rate_per_s: 0 < rate_per_s < 15,
+                then=lambda rate_per_s: _(
+                    "Then the mean latency would be {milliseconds:.0f} ms: the promise is kept, "
+                    "and customers are sent away who could have been served."
+                ).format(milliseconds=_mean_latency_ms(rate_per_s)),
+                ask=_("Which ρ makes the work divided by 1 - ρ exactly the time allowed?"),
+            ),
+            Mistake(
+                answer=0,
+                when=lambda rate_per_s: rate_per_s <= 0,
+                then=_("Then nobody would come at all."),
+                ask=_("What does the formula give for some load that you can choose?"),
             ),
         ),
         otherwise=_("Which ρ does the formula ask for, and how many requests a second is that?"),
@@ -137,7 +167,7 @@ EXERCISES = (
         number=2,
         kind="choose",
         title=_("Money for the busy week"),
-        is_right=lambda decision: _chose("b")(decision) and len(_sentences(decision[1])) >= 2,
+        is_right=lambda decision: chose("b")(decision) and _is_defended(decision),
         right_answers=(
             ["b", "Its mean latency is below 75 ms. The cheaper ones are too full for that."],
             ("B", "평균 지연 시간이 목표보다 짧습니다. 더 싼 방법은 목표를 넘습니다."),
@@ -149,30 +179,36 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer=["a", "It is the cheapest. There is still room below 100 %."],
-                when=_chose("a"),
+                when=chose("a"),
                 then=_(
-                    "Then the servers keep up, a quarter of their time is free, and the mean "
-                    "latency is still more than twice the work."
+                    "Then the two keep up, a quarter of their time is free, and the mean latency "
+                    "is still more than twice the work."
                 ),
                 ask=_("What does theory say about the mean latency of each of the four?"),
             ),
             Mistake(
                 answer=["c", "Half the work is half the latency. It is cheap too."],
-                when=_chose("c"),
+                when=chose("c"),
                 then=_("Then each page is quick work, and yet most of the latency is waiting."),
                 ask=_("How busy is the single worker then, and what does the formula give?"),
             ),
             Mistake(
                 answer=["d", "It is the fastest. Nobody will ever complain."],
-                when=_chose("d"),
+                when=chose("d"),
                 then=_("Then the promise is kept, and the baker pays more than it takes."),
                 ask=_("Is there a cheaper one that keeps the promise as well?"),
             ),
             Mistake(
                 answer=["b", "It is enough."],
-                when=_chose("b"),
+                when=chose("b"),
                 then=_("Then the baker would ask: how do you know, and why not a cheaper one?"),
                 ask=_("Can you answer both, in two sentences?"),
+            ),
+            Mistake(
+                answer="b",
+                when=lambda decision: isinstance(decision, str),
+                then=_("Then the baker would have to take your word for it."),
+                ask=_("Can you give a letter and two sentences, each in quotation marks?"),
             ),
         ),
         otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
@@ -186,37 +222,37 @@ EXERCISES = (
         number=3,
         kind="transfer",
         title=_("The post office"),
-        is_right=lambda minutes: _is_near(minutes, 8),
+        is_right=lambda minutes: is_near(minutes, 8),
         right_answers=(8, 8.0, 12 / (90 / 60)),
         because=_("Nobody had to be followed with a watch: counting was enough."),
         mistakes=(
             Mistake(
                 answer=18,
-                when=lambda minutes: _is_near(minutes, 18),
+                when=lambda minutes: is_near(minutes, 18),
                 then=_("Then a busier door, with as many people inside, would mean longer visits."),
                 ask=_("Is the number inside multiplied by the arrivals, or divided by them?"),
             ),
             Mistake(
                 answer=12 / 90,
-                when=lambda minutes: _is_near(minutes, 12 / 90),
+                when=lambda minutes: is_near(minutes, 12 / 90),
                 then=_("Then everybody would be out again after a few seconds."),
                 ask=_("In which unit is your time, if 90 people come in an hour?"),
             ),
             Mistake(
                 answer=0.125,
-                when=lambda minutes: _is_near(minutes, 0.125),
+                when=lambda minutes: is_near(minutes, 0.125),
                 then=_("Then everybody would be out again after a few seconds."),
                 ask=_("Which of the two numbers is divided by the other one?"),
             ),
             Mistake(
                 answer=7.5,
-                when=lambda minutes: _is_near(minutes, 7.5),
+                when=lambda minutes: is_near(minutes, 7.5),
                 then=_("That is how many people come in for each one inside."),
                 ask=_("How long does it take until as many have come in as are inside?"),
             ),
             Mistake(
                 answer=1080,
-                when=lambda minutes: _is_near(minutes, 1080),
+                when=lambda minutes: is_near(minutes, 1080),
                 then=_("Then a visit to the post office would take most of a day."),
                 ask=_("Which of the three numbers of the law is the one you look for?"),
             ),
@@ -270,7 +306,11 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain it to the baker"),
-        is_right=lambda text: len(_sentences(text)) >= 2 and bool(_CHANCE_WORDS.search(text)),
+        is_right=lambda text: (
+            len(sentences(text)) >= 2
+            and bool(_CHANCE_WORDS.search(text))
+            and not _JARGON.search(text)
+        ),
         right_answers=(
             "Customers do not come one by one, so now and then several come at once. "
             "The busier we are, the longer that queue takes to go away.",
@@ -283,9 +323,15 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="The queue is too long.",
-                when=lambda text: isinstance(text, str) and len(_sentences(text)) < 2,
+                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
                 then=_("Then the baker would ask: but why, when the machine is free at times?"),
                 ask=_("Can you say in a second sentence where that comes from?"),
+            ),
+            Mistake(
+                answer="The utilisation is high. So the requests wait in a queue.",
+                when=_JARGON.search,
+                then=_("Then the baker would nod politely, and ask somebody else what it means."),
+                ask=_("Which of your words has somebody who bakes never needed?"),
             ),
             Mistake(
                 answer="The server is too weak. We need to buy a better machine.",
@@ -298,6 +344,68 @@ EXERCISES = (
         hints=(
             _("Think of the shop's own counter: one person sells, and a school class comes in."),
             _("One sentence about how customers come, one about what a busy counter does then."),
+        ),
+    ),
+    Exercise(
+        id="04.stranger",
+        number=6,
+        kind="read",
+        title=_("A stranger's load test"),
+        is_right=_read(100, 9),
+        right_answers=([100, 9], (100, 9.0)),
+        because=_(
+            "More load brings no more answers from there on, and the law counts without seeing."
+        ),
+        mistakes=(
+            Mistake(
+                answer=[120, 9],
+                when=_read(capacity_per_s=120),
+                then=_("Then 120 answers a second would have come out, and fewer did."),
+                ask=_("Which column says what was asked for, and which what was answered?"),
+            ),
+            Mistake(
+                answer=[90, 9],
+                when=_read(capacity_per_s=90),
+                then=_("Then the worker could never have answered more than 90 a second."),
+                ask=_("What is the most that ever came out?"),
+            ),
+            Mistake(
+                answer=[100, 9000],
+                when=lambda numbers: _read(inside=9000)(numbers) or _read(inside=10_800)(numbers),
+                then=_("Then thousands would stand in a queue that a second clears of a hundred."),
+                ask=_("In which unit does the law want the time, if the load is a second's?"),
+            ),
+            Mistake(
+                answer=[100, 6.21],
+                when=lambda numbers: _read(inside=6.21)(numbers) or _read(inside=41.4)(numbers),
+                then=_(
+                    "That counts with a percentile, and the law would miss some of those inside."
+                ),
+                ask=_("Of which number does the law speak: of p50, of the mean or of p99?"),
+            ),
+            Mistake(
+                answer=[100, 0.9],
+                when=_read(inside=0.9),
+                then=_("That is how many are being worked on: the utilisation of one worker."),
+                ask=_("Who else is inside, beside the one who is being served?"),
+            ),
+            Mistake(
+                answer=[100, 8.1],
+                when=_read(inside=8.1),
+                then=_("That is how many stand in the queue alone."),
+                ask=_("Who else is inside, beside those who wait?"),
+            ),
+            Mistake(
+                answer=[100, 10],
+                when=_read(inside=10),
+                then=_("Then as many would come in as the worker can do at the most."),
+                ask=_("Which load stands in the line that is asked about?"),
+            ),
+        ),
+        otherwise=_("Where do the answers stop growing, and what is load times mean latency?"),
+        hints=(
+            _("Compare the first two columns, line by line. In which line do they part?"),
+            _("Little's law wants a load, in requests a second, and a mean latency in seconds."),
         ),
     ),
 )
