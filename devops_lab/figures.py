@@ -11,6 +11,7 @@ see the figure: it is kept in the figure itself and read by `summary_of`.
 import html
 import textwrap
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -33,6 +34,25 @@ COLOURS = {
     "prediction": "#CC79A7",
     "theory": "#7F7F7F",
     "no_answer": "#7F7F7F",
+}
+
+
+class End(NamedTuple):
+    """How a try ended, as it is drawn: the name of its colour, its words and its symbol."""
+
+    colour: str
+    words: str
+    symbol: str
+
+
+# A shape each, so that no eye needs the colours; plotly's names, in the order of every legend.
+ENDS = {
+    "ok": End("ok", _("answered"), "circle"),
+    "failed": End("error", _("an error"), "x"),
+    "turned_away": End("error", _("turned away"), "square"),
+    "timed_out": End("slow", _("given up, no answer"), "triangle-up"),
+    "closed": End("no_answer", _("lost with its server"), "triangle-down"),
+    "refused": End("no_answer", _("no server to go to"), "diamond"),
 }
 # What a notebook stores of a figure.
 PLOTLY = "application/vnd.plotly.v1+json"
