@@ -37,7 +37,7 @@ class JobOffice(Server):
             "name": self.name,
             "port": self._port,
             "worker-processes": self.worker_processes,
-            "access-log": self._log_file,
+            "access-log": self.log_file,
         }
         words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
         self.arguments = python_program("job_server", *words)

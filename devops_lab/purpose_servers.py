@@ -21,7 +21,7 @@ class PurposeServer(Server):
         flags = {
             "name": self.name,
             "port": self._port,
-            "access-log": self._log_file,
+            "access-log": self.log_file,
             "options": json.dumps(self.options()),
         }
         words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]

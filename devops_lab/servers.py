@@ -86,7 +86,7 @@ class Server(WebProgram):
             "site": self._site,
             "port": self._port,
             "seed": self._seed,
-            "access-log": self._log_file,
+            "access-log": self.log_file,
             **{name.replace("_", "-"): value for name, value in asdict(self.settings).items()},
         }
         flags = {name: value for name, value in flags.items() if value is not None}
@@ -168,13 +168,14 @@ class Server(WebProgram):
             raise ProgramError(answer.text)
 
     @property
-    def _log_file(self) -> Path:
+    def log_file(self) -> Path:
+        """The file in which the access log is written while the server runs."""
         return self.folder / "access.jsonl"
 
     def _written_log(self) -> str:
-        if not self.pid or not self._log_file.exists():
+        if not self.pid or not self.log_file.exists():
             return ""
-        text = self._log_file.read_text(encoding="utf-8")
+        text = self.log_file.read_text(encoding="utf-8")
         # A server that was killed may have left half a line, and the next start goes on after it.
         return text[: text.rfind("\n") + 1]
 

@@ -148,6 +148,7 @@ MAY_IMPORT = {
     "labels": "",
     "timeseries": "labels",
     "scrape": "labels tables",
+    "logs": "tables",
     "metric_store": "client processes scrape tables",
     "prometheus": "labels machine metric_store tables web_program",
     "planted_faults": "",

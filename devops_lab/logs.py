@@ -1,0 +1,151 @@
+"""The lines that servers write of their requests, asked with SQL where they lie.
+
+    logs = Logs(shop.log_file, warehouse.log_file)
+    logs.sql("SELECT status, count(*) AS requests FROM lines GROUP BY status")
+    logs.of_request("1f3a")
+
+A line is one JSON object with the columns of `tables.ACCESS_LOG`. DuckDB reads the files anew for
+each question, so the answer has what was written a moment ago, and nothing is copied.
+"""
+
+import hashlib
+import math
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from devops_lab.rules import number, share
+from devops_lab.tables import ACCESS_LOG, table
+
+# In the files every time is UTC; DuckDB needs more than it brings along to say so.
+SQL_TYPES = {
+    "string": "TEXT",
+    "Int64": "BIGINT",
+    "float64": "DOUBLE",
+    "datetime64[us, UTC]": "TIMESTAMP",
+}
+COLUMNS = ", ".join(f"{name}: '{SQL_TYPES[kind.dtype]}'" for name, kind in ACCESS_LOG.items())
+NO_LINES = ", ".join(f"NULL::{SQL_TYPES[c.dtype]} AS {name}" for name, c in ACCESS_LOG.items())
+
+
+class Logs:
+    """Files of log lines; one that is not there yet has none.
+
+    A line that is no such JSON, or is longer than 16 MB, is skipped: `broken` counts them.
+    """
+
+    def __init__(self, *files: str | Path) -> None:
+        self.files = [Path(file) for file in files]
+        self._database = duckdb.connect(":memory:", config={"threads": 1})
+
+    def sql(self, query: str, **parameters: object) -> pd.DataFrame:
+        """What a query of the table `lines` finds. Times are UTC; `$name` is a parameter.
+
+        >>> Logs("not-written-yet.jsonl").sql("SELECT count(*) AS requests FROM lines")
+           requests
+        0         0
+        """
+        self._database.execute(
+            f"CREATE OR REPLACE TEMP VIEW lines AS {self._read()} WHERE request_id IS NOT NULL"
+        )
+        return self._database.execute(query, parameters).df()
+
+    def lines(self) -> pd.DataFrame:
+        """All lines in the order of time: a table of `tables.ACCESS_LOG`."""
+        return _as_table(self.sql("SELECT * FROM lines ORDER BY time"))
+
+    def of_request(self, request_id: str) -> pd.DataFrame:
+        """The lines about one request, of each server that had to do with it, in the order of
+        time: a table of `tables.ACCESS_LOG`."""
+        query = "SELECT * FROM lines WHERE request_id = $request_id ORDER BY time"
+        return _as_table(self.sql(query, request_id=request_id))
+
+    def broken(self) -> int:
+        """How many lines are no JSON object with a request's id."""
+        query = f"SELECT count(*) FROM ({self._read()}) WHERE request_id IS NULL"
+        return int(self._database.execute(query).fetchone()[0])
+
+    def _read(self) -> str:
+        there = [str(file).replace("'", "''") for file in self.files if file.exists()]
+        if not there:
+            return f"SELECT * FROM (SELECT {NO_LINES} LIMIT 0)"
+        names = ", ".join(f"'{name}'" for name in there)
+        options = "format='newline_delimited', ignore_errors=true"
+        return f"SELECT * FROM read_json([{names}], {options}, columns={{{COLUMNS}}})"
+
+
+class Tail:
+    """The lines that have come into the files since one looked last."""
+
+    def __init__(self, *files: str | Path) -> None:
+        self._read_bytes = {Path(file): 0 for file in files}
+
+    def new_lines(self) -> list[str]:
+        """The new lines, of whole files one after the other; a line half written comes later."""
+        return [line for file in self._read_bytes for line in self._new_lines_of(file)]
+
+    def _new_lines_of(self, file: Path) -> list[str]:
+        if not file.exists():
+            return []
+        with file.open("rb") as opened:
+            opened.seek(self._read_bytes[file])
+            whole, _newline, _rest = opened.read().rpartition(b"\n")
+        if not whole:
+            return []
+        self._read_bytes[file] += len(whole) + 1
+        return whole.decode(errors="replace").split("\n")
+
+
+def sampled(lines: pd.DataFrame, kept_share: float, *, all_errors: bool = False) -> pd.DataFrame:
+    """A share of the requests, with all lines of each; `all_errors` keeps every failed one too.
+
+    The request's id decides, so that every server keeps the same requests without asking another.
+
+    >>> lines = pd.DataFrame({"request_id": ["a", "b", "b", "c"], "status": [200, 200, 200, 500]})
+    >>> sampled(lines, kept_share=0.0).request_id.tolist()
+    []
+    >>> sampled(lines, kept_share=0.0, all_errors=True).request_id.tolist()
+    ['c']
+    """
+    most = share("kept_share", kept_share)
+    ids = {request_id: _place(request_id) < most for request_id in lines["request_id"].unique()}
+    kept = lines["request_id"].map(ids).astype(bool)
+    if all_errors:
+        failed = lines.loc[lines["status"] >= 500, "request_id"]
+        kept |= lines["request_id"].isin(failed)
+    return lines[kept]
+
+
+def kept_gb(lines_per_s: float, bytes_per_line: float, days: float) -> float:
+    """How many gigabytes lie there when lines are kept for so many days.
+
+    >>> round(kept_gb(lines_per_s=100, bytes_per_line=250, days=30), 1)
+    64.8
+    """
+    number("lines_per_s", lines_per_s, at_least=0)
+    number("bytes_per_line", bytes_per_line, at_least=0)
+    return lines_per_s * bytes_per_line * 86_400 * number("days", days, at_least=0) / 1e9
+
+
+def requests_to_meet_once(kept_share: float, failing_share: float, chance: float = 0.95) -> float:
+    """How many requests must come until a failure of this share is in the sample with this chance.
+
+    Infinitely many where nothing is kept or nothing fails.
+
+    >>> round(requests_to_meet_once(kept_share=0.01, failing_share=0.001))
+    299572
+    """
+    met = share("kept_share", kept_share) * share("failing_share", failing_share)
+    number("chance", chance, above=0, below=1)
+    return math.log1p(-chance) / math.log1p(-met) if 0 < met < 1 else (1.0 if met else math.inf)
+
+
+def _place(request_id: str) -> float:
+    """A number from 0 to 1 that an id always has."""
+    digest = hashlib.blake2b(request_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _as_table(found: pd.DataFrame) -> pd.DataFrame:
+    return table(found.assign(time=found["time"].dt.tz_localize("UTC")), ACCESS_LOG)
