@@ -31,8 +31,8 @@ class Mark(NamedTuple):
     symbol: str
 
 
-# What became of the money or the board, and what kept it from becoming; a shape each, so that no
-# eye needs the colours. The later ones lie on top.
+# What became of an order and what went wrong with it; a shape each, so that no eye needs the
+# colours.
 _MARKS = {
     "paid": Mark("measured", _("paid"), "circle"),
     "paid again": Mark("error", _("paid again"), "diamond"),
@@ -59,15 +59,18 @@ class Span(NamedTuple):
 
 def spans(events: DataFrame) -> list[Span]:
     """The stretches of work, in the order of their beginnings; one cut off ends with its worker."""
-    own = events[events["worker"].notna() & events["job"].notna()]
+    begun: dict[tuple[str, str, int], float] = {}
     found = []
-    for (job, worker, delivery), rows in own.groupby(["job", "worker", "delivery"], sort=False):
-        starts = rows.loc[rows["what"] == "started", "time_s"]
-        ends = rows.loc[rows["what"].isin(["done", "failed"]), "time_s"]
-        if len(starts):
-            start_s = starts.min()
-            end_s = ends.min() if len(ends) else _end_of(worker, start_s, events)
-            found.append(Span(job, worker, int(delivery), start_s, end_s, len(ends) > 0))
+    columns = (events[name].tolist() for name in ("job", "worker", "delivery", "what", "time_s"))
+    for job, worker, delivery, what, time_s in zip(*columns, strict=True):
+        if what == "started":
+            begun[job, worker, delivery] = time_s
+        elif what in ("done", "failed"):
+            start_s = begun.pop((job, worker, delivery))
+            found.append(Span(job, worker, delivery, start_s, time_s, is_whole=True))
+    for (job, worker, delivery), start_s in begun.items():
+        end_s = _end_of(worker, start_s, events)
+        found.append(Span(job, worker, delivery, start_s, end_s, is_whole=False))
     return sorted(found, key=lambda span: span.start_s)
 
 
@@ -232,12 +235,11 @@ def _add_marks(
     # The money is taken by whoever comes first; all others take it again.
     payments = events[events["what"] == "paid"]
     again = payments.index[payments["job"].duplicated()]
-    kinds = events["what"].mask(events.index.isin(again), "paid again")
-    for kind, mark in _MARKS.items():
-        rows = events[(kinds == kind) & events[by].isin(list(places))]
-        y = rows[by].map(places).to_numpy(dtype=float)
-        size = _SIZES.get(kind, 11)
-        _add_points(figure, mark, kind, rows["time_s"].to_numpy(), y, size=size, **at)
+    shown = events.assign(what=events["what"].mask(events.index.isin(again), "paid again"))
+    shown = shown.assign(place=shown[by].map(places)).dropna(subset=["place"])
+    for kind, rows in shown[shown["what"].isin(list(_MARKS))].groupby("what"):
+        x, y = rows["time_s"].to_numpy(), rows["place"].to_numpy(dtype=float)
+        _add_points(figure, _MARKS[kind], kind, x, y, size=_SIZES.get(kind, 11), **at)
 
 
 def _add_points(
@@ -287,7 +289,7 @@ def _add_handovers(figure: go.Figure, events: DataFrame, places: Mapping[str, in
 
 def _add_troubles(figure: go.Figure, events: DataFrame, places: Mapping[str, int]) -> None:
     """Grey where a process was held still, hatched where it was dead."""
-    hatched = {"shape": "/", "fgcolor": COLOURS["error"], "fgopacity": 0.5, "solidity": 0.12}
+    hatched = {"shape": "/", "fgcolor": COLOURS["error"], "fgopacity": 0.8, "solidity": 0.12}
     for trouble, remedy, words, look in (
         ("frozen", "resumed", _("frozen"), {"color": COLOURS["no_answer"], "opacity": 0.35}),
         (
