@@ -78,17 +78,24 @@ _one_at_a_time = threading.Lock()
 class Measurement:
     """A measurement that goes on beside the cells; `measure` waits for its end.
 
-    A `with` block, or `start` and `stop`. `planned` is the simulation of the same requests.
+    A `with` block, or `start` and `stop`. `planned` is the simulation of the same requests. Its
+    programs belong to the `cell`, where one is given.
     """
 
     def __init__(
-        self, scenario: Scenario, requests: int | None = None, *, duration_s: float | None = None
+        self,
+        scenario: Scenario,
+        requests: int | None = None,
+        *,
+        duration_s: float | None = None,
+        cell: str | None = None,
     ) -> None:
         if reason := obstacle(scenario):
             raise ValueError(reason)
         self.scenario = scenario
         self.planned = _plan(scenario, requests, duration_s)
         self.programs: list[Program] = []
+        self._cell = cell
         self._load: Load | None = None
         self._faults: FaultInjection | None = None
         self._end: list[str] = []
@@ -117,6 +124,11 @@ class Measurement:
     def is_running(self) -> bool:
         """Whether requests are still sent or answered."""
         return self._load is not None and self._load.is_running
+
+    @property
+    def share_done(self) -> float:
+        """How many of its requests have an end, from 0 to 1."""
+        return len(self.attempts()) / len(self.planned)
 
     def wait(self) -> "DataFrame":
         """The attempts when all have ended; those so far after an interrupt or a failure."""
@@ -157,7 +169,8 @@ class Measurement:
 
     def _started(self, program: AnyProgram) -> AnyProgram:
         self.programs.append(program)
-        return program.start()
+        program.start().cell = self._cell
+        return program
 
     def _start_servers(self) -> Server | BalancerProgram:
         """The servers' common front door, with the way through it warmed up."""

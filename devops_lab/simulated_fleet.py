@@ -31,7 +31,7 @@ def simulate_fleet(day: Day, autoscaler: Autoscaler) -> FleetDay:
 
 def arrivals_of(day: Day) -> "np.ndarray":
     """When the day's requests come, in seconds since its start."""
-    count = 100
+    count = round(1.2 * day.scenario.arrival_rate_per_s * day.duration_s) + 100
     while (times_s := arrivals(day.scenario, count))[-1] < day.duration_s:
         count *= 2
     return times_s[times_s < day.duration_s]

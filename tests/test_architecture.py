@@ -78,7 +78,7 @@ MAY_IMPORT = {
     "calls": "backoff connections",
     "sender": "calls connections lifeline open_files",
     "loadgen": "families interpreter processes scenario sender simulate tables",
-    "attacks": "balancer route_function servers",
+    "attacks": "balancer limits route_function servers",
     # a scenario on real servers, and its three answers side by side
     "measurable": "balancer nginx scenario upstreams",
     "outages": "availability kernels scenario simulate tables",
@@ -156,6 +156,7 @@ MAY_IMPORT = {
     "experiments": "",
     "objectives": "",
     "alert_quality": "objectives",
+    "alert_rules": "objectives",
     "latency_histogram": "",
     # exercises and progress
     "cards": "",
