@@ -85,7 +85,7 @@ def compare(a: Counted, b: Counted, confidence: float = 0.95) -> Comparison:
         difference,
         difference - math.hypot(b.share - low_b, high_a - a.share),
         difference + math.hypot(high_b - b.share, a.share - low_a),
-        _p_value(_z_score(a, b)),
+        two_sided_p_value(_z_score(a, b)),
     )
 
 
@@ -202,7 +202,8 @@ def _z_score(a: Counted, b: Counted) -> float:
     return (b.share - a.share) / math.sqrt(variance) if variance else 0.0
 
 
-def _p_value(z_score: float) -> float:
+def two_sided_p_value(z_score: float) -> float:
+    """How often chance alone is at least so many spreads away from the middle."""
     return math.erfc(abs(z_score) / math.sqrt(2))
 
 
