@@ -222,10 +222,11 @@ def _failures(scenario: Scenario, which: int, part: float, end_s: float) -> _Tim
     whole("failures", count, at_most=MOST_FAILURES, remedy=remedy)
     failure = FAILURES.index(faults.failure)
     while True:
-        # Without Numba, the random numbers' arithmetic of 64 bits would warn that it wraps.
+        # Without Numba, the random numbers' arithmetic of 64 bits would warn that it wraps; what
+        # hardly ever fails may run for longer than a number can say.
         with np.errstate(over="ignore"):
             ran, repaired, failures = kernels.failure_draws(scenario.seed, which, failure, count)
-        ends_s = np.cumsum(ran * up_s + repaired * down_s)
+            ends_s = np.cumsum(ran * up_s + repaired * down_s)
         if ends_s[-1] > end_s:
             break
         count *= 2

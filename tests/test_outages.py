@@ -99,20 +99,56 @@ def test_one_changed_argument_leaves_the_other_draws_as_they_were(scenario):
     assert same.equals(outages(alone, RUN_S))
 
 
-@settings(deadline=None)
-@given(FAULTY)
-def test_the_simulation_meets_the_planned_crashes(scenario):
-    # Nobody knows of a crash, so that each request tells whether its server was up.
-    blind = scenario.changed(failure="crash", detection_s=1e6, service_time_s=1e-6)
+def met(scenario, failure):
+    """What the simulation makes of requests in turn, server by server, where nobody notices a
+    failure: the attempts, and until when the server was down at each; missing where it was up."""
+    # So little work that it is done where it was begun.
+    blind = scenario.changed(
+        failure=failure, detection_s=1e6, service_time_s=1e-6, service_distribution="constant"
+    )
     attempts = simulate(blind, 400)
-    intervals = outages(blind, float(attempts["intended_s"].max()) + 1)
+    intervals = outages(blind, 1.1 * float(attempts["end_s"].max()) + 1)
     for number, name in enumerate(server_names(blind.servers)):
         own = intervals[intervals["server"] == name]
-        mine = attempts.iloc[number :: blind.servers]
-        moments = mine["intended_s"].to_numpy()[:, None]
+        mine = attempts.iloc[number :: blind.servers].reset_index(drop=True)
+        moments_s = mine["intended_s"].to_numpy()[:, None]
         starts_s, ends_s = own["start_s"].to_numpy(), own["repaired_s"].fillna(np.inf).to_numpy()
-        is_down = ((starts_s <= moments) & (moments < ends_s)).any(axis=1)
-        assert ((mine["outcome"] == "refused").to_numpy() == is_down).all()
+        is_down = (starts_s <= moments_s) & (moments_s < ends_s)
+        until_s = np.where(is_down, ends_s, 0.0).sum(axis=1)
+        yield mine, np.where(is_down.any(axis=1), until_s, np.nan)
+
+
+@settings(deadline=None)
+@given(FAULTY)
+def test_the_simulation_refuses_who_comes_while_a_server_has_crashed(scenario):
+    for attempts, until_s in met(scenario, "crash"):
+        assert ((attempts["outcome"] == "refused") == ~np.isnan(until_s)).all()
+
+
+@settings(deadline=None)
+@given(FAULTY, st.sampled_from(["freeze", "unreachable"]))
+def test_a_silent_server_answers_when_it_is_repaired(scenario, failure):
+    for attempts, until_s in met(scenario, failure):
+        assert (attempts["outcome"] == "ok").all()
+        silent = ~np.isnan(until_s)
+        assert (attempts["end_s"] >= until_s)[silent].all()
+        assert (attempts["latency_s"] < 1e-5)[~silent & (attempts["wait_s"] == 0)].all()
+
+
+@settings(deadline=None)
+@given(FAULTY)
+def test_errors_come_from_the_servers_that_give_errors(scenario):
+    for attempts, until_s in met(scenario, "errors"):
+        assert ((attempts["outcome"] == "failed") == ~np.isnan(until_s)).mean() > 0.99
+
+
+@settings(deadline=None)
+@given(FAULTY)
+def test_a_sick_server_takes_its_factor_longer(scenario):
+    for attempts, until_s in met(scenario, "slow"):
+        times_s = np.where(np.isnan(until_s), 1e-6, 1e-6 * scenario.faults.slow_factor)
+        assert (np.abs(attempts["service_s"] - times_s) < 1e-9).mean() > 0.99
+        assert (attempts["outcome"] == "ok").all()
 
 
 @pytest.mark.parametrize("needed", [1, 2, 3])
