@@ -19,7 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devops_lab.route_function import RouteFunction, answer
+from devops_lab.limits import call_with_limit
+from devops_lab.route_function import RouteFunction, as_reply
 from devops_lab.translation import _
 
 if TYPE_CHECKING:
@@ -81,22 +82,26 @@ def small_shop() -> Path:
 
 
 def try_out(route: RouteFunction, secret: str) -> "DataFrame":
-    """What a routing function does with every path of this file: columns path, answer, and whether
-    the secret leaked. The answer is its status, or what it raised instead of giving one."""
+    """What a routing function does with every path of this file: columns path, wanted, answer, and
+    whether the secret leaked. The answer is its status, or what came instead of a reply."""
     from pandas import DataFrame
 
+    wanted = dict.fromkeys(HARMLESS.values(), 200)
+    wanted |= dict.fromkeys((*CLIMBS.values(), *SIDE_DOORS.values()), 404)
     rows = [
-        (path, *_answer_and_leak(route, path, secret))
-        for path in (*HARMLESS.values(), *CLIMBS.values(), *SIDE_DOORS.values())
+        (path, status, *_answer_and_leak(route, path, secret)) for path, status in wanted.items()
     ]
-    return DataFrame(rows, columns=["path", "answer", "leaked"])
+    return DataFrame(rows, columns=["path", "wanted", "answer", "leaked"])
 
 
 def _answer_and_leak(route: RouteFunction, path: str, secret: str) -> tuple[str, bool]:
     try:
-        reply = answer(route, path)
+        gave = call_with_limit(route, path)
+        if gave is None:
+            return "None", False
+        reply = as_reply(gave)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"[:60], False
+        return type(error).__name__, False
     return str(reply.status), secret.encode() in reply.body
 
 
@@ -141,5 +146,5 @@ def _first(count: int, paths: Iterable[str]) -> Iterable[str]:
 
 
 def _status_and_leak(server: "Server | FileServer", path: str, secret: str) -> tuple[int, bool]:
-    answered = server.get(path)
-    return answered.status, secret in answered.text
+    answer = server.get(path)
+    return answer.status, secret in answer.text

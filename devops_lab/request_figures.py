@@ -127,13 +127,15 @@ def _last_wait_s(attempts: DataFrame) -> float:
     return float(_wait_s(attempts).tail(5).median())
 
 
-def climbs_by_server(climbs: DataFrame) -> go.Figure:
+def climbs_by_server(climbs: DataFrame, predicted_leaks: float | None = None) -> go.Figure:
     """A grid of tricks and servers: the status of each answer, and where the secret leaked.
 
-    Takes the table of `attacks.climb`.
+    Takes the table of `attacks.climb`; `predicted_leaks`, how many tricks a learner thought would
+    work, is said with it.
     """
     leaks = climbs.groupby("server", sort=False)["leaked"].sum()
-    figure = drawing(_leaks_in_words(leaks), _leaks_by_server(leaks, len(climbs)), x="", y="")
+    said = _leaks_by_server(leaks, len(climbs)) + _predicted_in_words(predicted_leaks)
+    figure = drawing(_leaks_in_words(leaks), said, x="", y="")
     leaked = '<b style="color:#FFFFFF">{}</b>'.format(_("{status}: the recipe!"))
     texts = climbs["leaked"].map({False: "{status}", True: leaked})
     grid = go.Heatmap(
@@ -175,6 +177,13 @@ def _leaks_by_server(leaks: Series, tries: int) -> str:
     tries_each = tries // len(leaks)
     lines = (text.format(server=s, leaked=n, tries=tries_each) for s, n in leaks.items())
     return " ".join(lines)
+
+
+def _predicted_in_words(leaks: float | None) -> str:
+    if leaks is None:
+        return ""
+    text = ngettext("You predicted {leaks:g} trick.", "You predicted {leaks:g} tricks.", int(leaks))
+    return " " + text.format(leaks=leaks)
 
 
 # What became of a request: the colour's name, the words, and a pattern that says it without colour.

@@ -516,3 +516,28 @@ def uses_korean_terms_of_the_glossary(lesson: Lesson) -> list[str]:
 def _korean_terms() -> frozenset[str]:
     terms = glossary().values()
     return frozenset(name for term in terms for name in (term.korean, *term.spellings))
+
+
+@rule
+def gives_a_bold_term_its_main_korean_one(lesson: Lesson) -> list[str]:
+    """Korean in brackets after a term in bold is the glossary's main word for that term, so that a
+    learner meets one word for one thing."""
+    problems = []
+    for cell in lesson.prose:
+        for english, korean in re.findall(r"\*\*([^*\n]+)\*\* \(([가-힣][가-힣 ]*)\)", cell.source):
+            mains = _main_korean_terms(english)
+            if mains and korean not in mains:
+                wanted = " or ".join(sorted(mains))
+                problems.append(f"{cell.id}: {english} is {wanted} in the glossary, not {korean}")
+            elif korean not in _main_korean_terms():
+                problems.append(f"{cell.id}: {korean} is no term's main word in the glossary")
+    return problems
+
+
+def _main_korean_terms(english: str = "") -> set[str]:
+    """The main Korean words: those of an English term, or all."""
+    return {
+        term.korean
+        for term in glossary().values()
+        if english.casefold() in {"", *map(str.casefold, (term.english, *term.spellings))}
+    }

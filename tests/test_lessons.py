@@ -240,6 +240,16 @@ SPOILT = [
     ("links_inside_the_course", set_source("pause", "[x](#nowhere)"), "neither"),
     ("links_inside_the_course", set_source("pause", "![](#Summary)"), "no text"),
     ("uses_korean_terms_of_the_glossary", set_source("pause", "없는 말"), "없는 말"),
+    (
+        "gives_a_bold_term_its_main_korean_one",
+        set_source("pause", "The **latency** (응답 시간) grows."),
+        "latency is 지연 시간 in the glossary, not 응답 시간",
+    ),
+    (
+        "gives_a_bold_term_its_main_korean_one",
+        set_source("pause", "It is **slow** (레이턴시)."),
+        "레이턴시 is no term's main word",
+    ),
 ]
 
 

@@ -285,3 +285,10 @@ def test_title_legend_and_names_are_whole_and_do_not_touch(
 def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
     across = one["left"] < other["right"] and other["left"] < one["right"]
     return across and one["top"] < other["bottom"] and other["top"] < one["bottom"]
+
+
+def test_a_learners_guess_is_said_beside_what_worked() -> None:
+    assert summary_of(climbs_by_server(climbs("filter"), predicted_leaks=3)).endswith(
+        "caddy: 0 of 10 tricks worked. You predicted 3 tricks."
+    )
+    assert "predicted" not in summary_of(climbs_by_server(climbs("filter")))
