@@ -104,6 +104,17 @@ SERIES: Schema = {
     "value": Column("float64", "", "in the unit that the metric's name says"),
 }
 
+# One row a deployment: a change that was put before people.
+DEPLOYMENTS: Schema = {
+    "change": Column("string", "", "what was deployed: a version or a commit"),
+    "committed": Column("datetime64[us]", "", "when its last change was committed"),
+    "deployed": Column("datetime64[us]", "", "when people had it"),
+    "failed": Column("bool", "", "whether it had to be repaired or taken back"),
+    "recovered": Column(
+        "datetime64[us]", "", "when people were served again, missing if it was well or is not over"
+    ),
+}
+
 
 def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
     """The columns as a table of this schema, in its order and with its types.

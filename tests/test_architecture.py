@@ -155,6 +155,7 @@ MAY_IMPORT = {
     "planted_faults": "",
     "telemetry": "exposition labels planted_faults tables",
     "experiments": "",
+    "dora": "tables",
     "judgement": "experiments",
     "objectives": "",
     "alert_quality": "objectives",
