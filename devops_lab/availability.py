@@ -178,24 +178,22 @@ def with_failover(
     return alone + (1 - alone) * alone * taken_over
 
 
-def answered_share(copies: int, mtbf: Time, mttr: Time, *, detection: Time = 0) -> float:
-    """The share of the requests that copies behind a balancer answer.
+def still_up(mtbf: Time, mttr: Time, after: Time) -> float:
+    """The chance that what was up is up, so long `after`, whatever happened in between.
 
-    The balancer sends requests evenly to the copies that it takes for up, and what it knows of
-    them is `detection` old. Where all are down, nobody answers. Assumes exponential times, and that
-    one copy alone can carry the load.
+    Assumes exponential times. A balancer whose knowledge is a second old sends to a server that is
+    up with this chance.
 
-    (1 - (1-a)^copies) · (a + (1-a) · exp(-detection · (1/mtbf + 1/mttr))), a = mtbf / (mtbf + mttr)
+    a + (1-a) · exp(-after · (1/mtbf + 1/mttr)), with a = mtbf / (mtbf + mttr) (Trivedi 2001, 8.3)
 
-    >>> round(answered_share(2, 990, 10), 6), round(answered_share(2, 990, 10, detection=1), 6)
-    (0.9999, 0.998939)
+    >>> round(still_up(990, 10, after=0), 3), round(still_up(990, 10, after=1_000), 3)
+    (1.0, 0.99)
     """
     up, down = _mean_times(mtbf, mttr)
-    _mean, late = _same_unit(mttr=mttr, detection=detection)
-    number("detection", late, at_least=0)
+    _mean, later = _same_unit(mttr=mttr, after=after)
+    number("after", later, at_least=0)
     alone = up / (up + down)
-    still_up = alone + (1 - alone) * math.exp(-late * (1 / up + 1 / down))
-    return k_of_n(1, copies, alone) * still_up
+    return alone + (1 - alone) * math.exp(-later * (1 / up + 1 / down))
 
 
 def _how_many_up(availabilities: Sequence[float]) -> list[float]:

@@ -13,12 +13,13 @@ The draws are those of `simulate`, and real servers under `measure` are failed a
 """
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from devops_lab import kernels
-from devops_lab.availability import answered_share, from_mtbf, k_of_n
+from devops_lab.availability import from_mtbf, k_of_n, still_up
 from devops_lab.rules import number, whole
 from devops_lab.scenario import FAILURES, Scenario
 from devops_lab.simulate import simulate
@@ -71,7 +72,7 @@ def whole_outages(
 ) -> "DataFrame":
     """The intervals in which fewer than `needed` of so many servers were up, as one `whole`."""
     down = _count_down(intervals, duration_s)
-    is_out = down.counts > _spare(servers, needed)
+    is_out = down.counts > servers - _needed(needed, servers)
     begins = is_out & ~np.roll(is_out, 1)
     ends = ~is_out & np.roll(is_out, 1)
     # Before the first change all are up.
@@ -93,7 +94,8 @@ def availability(intervals: "DataFrame", servers: int, duration_s: float, needed
     """The share of a run in which at least `needed` of so many servers were up."""
     down = _count_down(intervals, duration_s)
     lengths_s = np.diff(np.append(down.times_s, duration_s))
-    return 1 - float(lengths_s[down.counts > _spare(servers, needed)].sum()) / duration_s
+    is_out = down.counts > servers - _needed(needed, servers)
+    return 1 - float(lengths_s[is_out].sum()) / duration_s
 
 
 def answered(attempts: "DataFrame") -> float:
@@ -120,25 +122,18 @@ def by_server(
 
 def expected(scenario: Scenario, needed: int = 1) -> dict[str, float]:
     """What formulas say in the long run: the `availability` of the whole, and the share of the
-    requests that is `answered`.
+    requests that is `answered` when servers crash.
 
-    A shared cause is a part in series with the servers, drawn or not. `answered` is known for
-    crashes without shared causes only, and takes one server as enough for the load.
+    A shared cause is a part in series with the servers, drawn or not. Where fewer than `needed` are
+    up, nobody is served; else a request is lost if it is sent to a server that has crashed since
+    the balancer looked. What a server holds when it crashes is lost on top.
     """
-    faults = scenario.faults
-    if faults.time_between_failures_s is None:
-        return {"availability": 1.0, "answered": 1.0 - faults.error_share}
-    alone = _long_run(scenario, 1 - faults.shared_share)
-    together = _long_run(scenario, faults.shared_share)
-    share = math.nan
-    if faults.failure == "crash" and faults.shared_share == 0:
-        times = faults.time_between_failures_s, faults.repair_time_s
-        share = answered_share(scenario.servers, *times, detection=faults.detection_s)
-        share *= 1 - faults.error_share
-    return {
-        "availability": together * k_of_n(needed, scenario.servers, alone),
-        "answered": share,
-    }
+    needed = _needed(needed, scenario.servers)
+    up, found_up = 1.0, 1.0 - scenario.faults.error_share
+    for part, copies in _parts(scenario):
+        up *= k_of_n(min(needed, copies), copies, from_mtbf(*part))
+        found_up *= still_up(*part, after=scenario.faults.detection_s)
+    return {"availability": up, "answered": up * found_up}
 
 
 def spread(
@@ -186,17 +181,19 @@ def _count_down(intervals: "DataFrame", duration_s: float) -> _Down:
     return _Down(times_s, np.cumsum(np.bincount(steps, changes)))
 
 
-def _spare(servers: int, needed: int) -> int:
+def _needed(needed: int, servers: int) -> int:
     remedy = _("There are not more servers.")
-    return servers - whole("needed", needed, at_least=1, at_most=servers, remedy=remedy)
+    return whole("needed", needed, at_least=1, at_most=servers, remedy=remedy)
 
 
-def _long_run(scenario: Scenario, part: float) -> float:
-    """The availability as far as this part of the failures goes."""
+def _parts(scenario: Scenario) -> Iterator[tuple[tuple[float, float], int]]:
+    """What can fail: its mean times up and down, and how many copies of it there are."""
     faults = scenario.faults
-    if part == 0:
-        return 1.0
-    return from_mtbf(faults.time_between_failures_s / part, faults.repair_time_s)
+    if faults.time_between_failures_s is None:
+        return
+    for share, copies in ((1 - faults.shared_share, scenario.servers), (faults.shared_share, 1)):
+        if share > 0:
+            yield (faults.time_between_failures_s / share, faults.repair_time_s), copies
 
 
 def _in_numbers(rows: "DataFrame", name: str, duration_s: float) -> dict[str, object]:

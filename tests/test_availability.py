@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from truth import expected, truth
 
 from devops_lab.availability import (
-    answered_share,
     availability,
     downtime,
     from_mtbf,
@@ -18,6 +17,7 @@ from devops_lab.availability import (
     nines,
     parallel,
     series,
+    still_up,
     with_failover,
     with_shared_causes,
 )
@@ -140,13 +140,12 @@ def test_a_spare_helps_less_the_later_the_failure_is_noticed(up, down, late, wor
     assert with_failover(up, down, detection=1000 * down) == pytest.approx(alone)
 
 
-@given(st.integers(1, 5), TIMES, TIMES, st.floats(0, 1e6))
-def test_a_balancer_that_knows_nothing_sends_a_share_into_the_void(copies, up, down, late):
-    share = answered_share(copies, up, down, detection=late)
-    at_once = answered_share(copies, up, down)
-    assert at_once == pytest.approx(k_of_n(1, copies, from_mtbf(up, down)))
-    # At worst it knows nothing about the server that it chooses.
-    assert at_once * from_mtbf(up, down) - 1e-12 <= share <= at_once
+@given(TIMES, TIMES, st.floats(0, 1e6))
+def test_the_older_the_news_the_less_it_says(up, down, age):
+    share = still_up(up, down, age)
+    assert still_up(up, down, 0) == 1.0
+    # At worst it says nothing.
+    assert from_mtbf(up, down) - 1e-12 <= still_up(up, down, 2 * age) <= share <= 1.0
 
 
 @pytest.mark.parametrize(
@@ -169,6 +168,7 @@ def test_a_balancer_that_knows_nothing_sends_a_share_into_the_void(copies, up, d
         (lambda: from_mtbf(1, math.inf), "mttr must be a finite number, got inf. For what never"),
         (lambda: from_mtbf(-5, 1), "mtbf must be above 0, got -5"),
         (lambda: with_failover(1, 1, detection=-1), "detection must be at least 0"),
+        (lambda: still_up(1, 1, -1), "after must be at least 0"),
         (lambda: availability(0, 0), "no time to be up in"),
         (lambda: availability(-1, 2), "uptime must be at least 0"),
         (lambda: downtime(0.9, "decade"), "period must be one of year, quarter, month"),

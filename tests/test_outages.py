@@ -164,8 +164,9 @@ def test_in_the_long_run_the_whole_is_as_available_as_the_formula_says(needed, s
     assert abs(np.mean(shares) - wanted) < 5 * error + 1e-4
 
 
-def test_of_the_requests_as_many_are_answered_as_the_formula_says():
-    scenario = SHOP.changed(servers=2, detection_s=0.2, service_time_s=1e-4)
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_of_the_requests_as_many_are_answered_as_the_formula_says(share):
+    scenario = SHOP.changed(servers=2, detection_s=0.2, service_time_s=1e-4, shared_share=share)
     shares = [answered(simulate(scenario.changed(seed=seed), 100_000)) for seed in range(8)]
     error = np.std(shares) / math.sqrt(len(shares))
     # A change that the next one undoes before it is noticed is in no formula.
