@@ -37,6 +37,15 @@ ACCESS_LOG: Schema = {
     "error": Column("string", "", "what went wrong, missing where nothing did"),
 }
 
+# What a program says of its work, where the access log says what was asked.
+APPLICATION_LOG: Schema = {
+    "time": ACCESS_LOG["time"],
+    "level": Column("string", "", "INFO, WARNING or ERROR"),
+    "server": ACCESS_LOG["server"],
+    "request_id": ACCESS_LOG["request_id"],
+    "message": Column("string", "", "what happened, in words"),
+}
+
 ATTEMPTS: Schema = {
     "request": Column("int64", "", "number of the request, from 0, in order of arrival"),
     "attempt": Column("int64", "", "number of the try, from 1"),

@@ -159,7 +159,7 @@ class Shop:
         """The samples, day by day."""
         counters = Counters()
         for number_of_day in range(self.days):
-            day = self._day(number_of_day)
+            day = self.day(number_of_day)
             growth = self._growth(number_of_day, day)
             counted = counters.after(np.stack(list(growth.values()), axis=1), day.restarted)
             values = dict(zip(growth, counted.swapaxes(0, 1), strict=True))
@@ -168,7 +168,8 @@ class Shop:
                 [self._seen(number_of_day, day, values), *self._users(number_of_day, day)]
             )
 
-    def _since_start_s(self, number_of_day: int) -> np.ndarray:
+    def since_start_s(self, number_of_day: int) -> np.ndarray:
+        """The beginnings of a day's steps, in seconds since the shop's first moment."""
         return number_of_day * DAY_S + np.arange(0, DAY_S, self.step_s)
 
     def _random(self, *purpose: int) -> np.random.Generator:
@@ -187,8 +188,9 @@ class Shop:
             ]
         )
 
-    def _day(self, number_of_day: int) -> Day:
-        since_start_s = self._since_start_s(number_of_day)
+    def day(self, number_of_day: int) -> Day:
+        """A day, from 0, before it is counted: its rates, errors and latencies, with the faults."""
+        since_start_s = self.since_start_s(number_of_day)
         date = pd.Timestamp(self.start) + pd.Timedelta(days=number_of_day)
         noise = self._random(number_of_day, NOISE).standard_normal(len(since_start_s))
         expected_per_s = self.traffic.expected_per_s(date, since_start_s)
@@ -289,9 +291,7 @@ class Shop:
 
     def _times(self, number_of_day: int, day: Day) -> np.ndarray:
         """Each server's clock at each step."""
-        moments = pd.Timestamp(self.start) + pd.to_timedelta(
-            self._since_start_s(number_of_day), "s"
-        )
+        moments = pd.Timestamp(self.start) + pd.to_timedelta(self.since_start_s(number_of_day), "s")
         return moments.to_numpy("datetime64[ms]") + (1e3 * day.skew_s).astype("timedelta64[ms]")
 
 

@@ -87,6 +87,7 @@ MAY_IMPORT = {
     "measure": "balancer families fault_injection loadgen measurable outages processes scenario"
     " servers service simulate tables upstreams",
     "compare": "measurable measure queueing scenario simulate tables theory",
+    "health_checks": "balancer families loadgen nginx servers upstreams",
     # an autoscaler, in simulated time and on real servers
     "autoscaler": "scaling scenario tables",
     "simulated_fleet": "autoscaler simulate tables",
@@ -150,6 +151,7 @@ MAY_IMPORT = {
     "timeseries": "labels",
     "scrape": "labels tables",
     "logs": "tables",
+    "generated_logs": "tables telemetry",
     "metric_store": "client processes scrape tables",
     "prometheus": "labels machine metric_store tables web_program",
     "planted_faults": "",
