@@ -9,6 +9,7 @@ from pandas import DataFrame
 from devops_lab.autoscaler import Autoscaler, Day, FleetDay, changes_of_direction, server_seconds
 from devops_lab.figures import (
     COLOURS,
+    ENDS,
     add_prediction,
     divide,
     drawing,
@@ -71,6 +72,64 @@ def _worst_in_words(runs: Runs) -> str:
     return " · ".join(
         text.format(name=name, p95=time_text(run["latency_s"].quantile(0.95)))
         for name, run in runs.items()
+    )
+
+
+def outages(runs: Runs) -> go.Figure:
+    """Each request at its moment: its latency in ms, and how it ended; one panel a run.
+
+    Takes tables of attempts under the names of their panels; `attrs["outages"]`, where there, are
+    the seconds from which to which a server was down, by what was wrong with it.
+    """
+    lost = {name: int((run["outcome"] != "ok").sum()) for name, run in runs.items()}
+    text = _("{name}: {lost} of {count} lost")
+    finding = " · ".join(
+        text.format(name=name, lost=lost[name], count=len(run)) for name, run in runs.items()
+    )
+    text = _("{name}: the longest answer took {longest}.")
+    said = [
+        text.format(
+            name=name, longest=time_text(run.loc[run["outcome"] == "ok", "latency_s"].max())
+        )
+        for name, run in runs.items()
+    ]
+    x, y = _("time (s)"), _("latency (ms)")
+    figure = drawing(finding, " ".join([f"{finding}.", *said]), x=x, y=y)
+    divide(figure, [*runs])
+    in_legend: set[str] = set()
+    for column, run in enumerate(runs.values(), 1):
+        for end, (colour, words, symbol) in ENDS.items():
+            some = run[run["outcome"] == end]
+            figure.add_scatter(
+                x=some["intended_s"].to_numpy(),
+                y=milliseconds(some["latency_s"].to_numpy()),
+                name=words,
+                legendgroup=end,
+                mode="markers",
+                marker={"color": COLOURS[colour], "symbol": symbol, "size": 8},
+                # An empty panel would leave its word out of the legend of all.
+                showlegend=len(some) > 0 and end not in in_legend,
+                row=1,
+                col=column,
+            )
+            in_legend |= {end} if len(some) else set()
+        for trouble, (begin_s, end_s) in run.attrs.get("outages", {}).items():
+            _shade(figure, column, trouble, begin_s, end_s)
+    return figure.update_layout(showlegend=True)
+
+
+def _shade(figure: go.Figure, column: int, trouble: str, begin_s: float, end_s: float) -> None:
+    figure.add_vrect(
+        begin_s,
+        end_s,
+        row=1,
+        col=column,
+        fillcolor=COLOURS["theory"],
+        opacity=0.15,
+        line_width=0,
+        annotation={"text": trouble, "font": {"size": 12}, "xanchor": "left"},
+        annotation_position="top left",
+        layer="below",
     )
 
 
