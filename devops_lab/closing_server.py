@@ -77,7 +77,7 @@ class ClosingServer(PurposeWebServer):
         super().__init__(name, log, folder, workers=1)
         self._book = OrderBook(folder / "book")
 
-    async def _reply(self, request: Request, entry: Entry) -> Reply:
+    async def reply(self, request: Request, entry: Entry) -> Reply:
         if request.path != "/closing":
             raise Refusal(404, "The day is closed at /closing?workers=8.")
         try:

@@ -84,7 +84,7 @@ class JobServer(WebServer):
         """Let the worker processes go; what they have not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _reply(self, request: Request, entry: Entry) -> Reply:
+    async def reply(self, request: Request, entry: Entry) -> Reply:
         if request.path == "/jobs":
             return self._accept(request)
         found = re.fullmatch(r"/jobs/([0-9]{1,9})", request.path)

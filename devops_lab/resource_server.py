@@ -62,7 +62,7 @@ class ResourceServer(PurposeWebServer):
         self._memory = {photo: self._read(photo) for photo in range(self.machine.memory_photos)}
         self._for_operators["/resources"] = self._resources
 
-    async def _reply(self, request: Request, entry: Entry) -> Reply:
+    async def reply(self, request: Request, entry: Entry) -> Reply:
         if request.path == "/login":
             await self._compute("login")
             return shop.as_json({"welcome": True})

@@ -151,7 +151,7 @@ class WebServer:
                 return known
             service_s *= self.settings.slow_factor
             began = time.perf_counter()
-            reply = self._planted_error(entry) if fails else await self._reply(request, entry)
+            reply = self._planted_error(entry) if fails else await self.reply(request, entry)
             end = start + max(service_s, time.perf_counter() - began)
             await sleep_until(end)
             self._remembered.keep(key, reply)
@@ -205,7 +205,8 @@ class WebServer:
         kept = given and re.fullmatch(r"[\w.:-]{1,128}", given, re.ASCII)
         return given if kept else next(self._new_ids)
 
-    async def _reply(self, request: Request, entry: Entry) -> Reply:
+    async def reply(self, request: Request, entry: Entry) -> Reply:
+        """The reply to one request, once a worker is free; another kind of server overrides it."""
         if self.route:
             return await self._routed(self.route, request.path, entry)
         routed = self._find_route(request.path, request.method)

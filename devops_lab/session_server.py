@@ -113,7 +113,7 @@ class SessionServer(PurposeWebServer):
         keepers = {"memory": InMemory, "cookie": InCookie, "store": lambda: InStore(store_port)}
         self._keeper: Keeper = keepers[sessions]()
 
-    async def _reply(self, request: Request, entry: Entry) -> Reply:
+    async def reply(self, request: Request, entry: Entry) -> Reply:
         if (request.method, request.path) == ("POST", "/login"):
             name = _field(request, "name")
             return await self._keep("", {"name": name, "basket": []})

@@ -27,7 +27,7 @@ class StoreServer(PurposeWebServer):
         self._store_token = os.environ[STORE_VARIABLE].encode()
         self._sessions: dict[str, bytes] = {}
 
-    async def _reply(self, request: Request, entry: Entry) -> Reply:
+    async def reply(self, request: Request, entry: Entry) -> Reply:
         given = request.headers.get(STORE_HEADER.lower(), "").encode()
         if not hmac.compare_digest(given, self._store_token):
             raise Refusal(403, "Only the shop's servers may ask for sessions.")
