@@ -4,16 +4,16 @@ more, whether its breaker lets a request out at all.
 One place for two worlds: the simulators compile these functions (`kernels`), real clients call them
 (`calls`). So they take numbers only: `settings` as `Client.numbers` gives them, and a `Memory`.
 
->>> from types import SimpleNamespace
 >>> from devops_lab.scenario import Client
->>> client = Client(attempts=4, backoff_s=0.1, jitter="full")
->>> settings = SimpleNamespace(**client.numbers())
+>>> settings = settings_of(Client(attempts=4, backoff_s=0.1, jitter="full").numbers())
 >>> [pause_s(settings, number, luck=0.5) for number in (1, 2, 3)]
 [0.05, 0.1, 0.2]
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 BACKOFFS = ("fixed", "exponential")
 FIXED, EXPONENTIAL = range(2)
@@ -37,6 +37,11 @@ class Memory:
     slots: list[int] = field(default_factory=lambda: [-1] * SLOTS)
     tries: list[int] = field(default_factory=lambda: [0] * SLOTS)
     failures: list[int] = field(default_factory=lambda: [0] * SLOTS)
+
+
+def settings_of(numbers: Mapping[str, float]) -> SimpleNamespace:
+    """The numbers of `Client.numbers` for the functions below."""
+    return SimpleNamespace(**numbers)
 
 
 def pause_s(settings, number, luck):

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 from devops_lab import backoff
 from devops_lab.connections import Attempt, Connections
@@ -32,6 +31,8 @@ class Wish:
     request: int
     deadline_s: float
     key: str
+    body: bytes = b""
+    is_dropped: bool = False
     tries: int = 0
     open: list[Attempt] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class Calls:
         luck: Callable[[int, int], float],
         begin: float | None = None,
     ) -> None:
-        self._settings = SimpleNamespace(**settings)
+        self._settings = backoff.settings_of(settings)
         self._memory = backoff.Memory()
         self._lines, self._tried, self._over, self._luck = lines, tried, over, luck
         self._pools = [Connections(host, port, self._ended) for host, port in addresses]
@@ -68,14 +69,23 @@ class Calls:
         """Seconds since the begin of its clock."""
         return time.perf_counter() - self._begin
 
-    def ask(self, request: int, intended_s: float, within_s: float = math.inf) -> Wish:
+    def ask(
+        self, request: int, intended_s: float, within_s: float = math.inf, body: bytes = b""
+    ) -> Wish:
         """Send the first try of a request, meant to start at `intended_s`; the request ends
         `within_s` of that, if not at a deadline of its client before."""
         deadline_s = intended_s + min(within_s, self._settings.deadline_s)
-        wish = Wish(request, deadline_s, f"{self._prefix}-{request}")
+        wish = Wish(request, deadline_s, f"{self._prefix}-{request}", body)
         backoff.earn(self._settings, self._memory)
         self._try(wish, intended_s)
         return wish
+
+    def drop(self, wish: Wish) -> None:
+        """Forget a request: who asked does not wait any more. Its tries are not told."""
+        wish.is_dropped = True
+        for attempt in wish.open:
+            self._cancel(attempt)
+        wish.open.clear()
 
     def close(self) -> None:
         """Give up the idle connections."""
@@ -83,6 +93,8 @@ class Calls:
             pool.close()
 
     def _try(self, wish: Wish, intended_s: float) -> None:
+        if wish.is_dropped:
+            return
         settings, now_s = self._settings, self.now_s()
         wish.tries += 1
         attempt = Attempt(wish.request, wish.tries, intended_s, now_s, wish)
@@ -96,7 +108,8 @@ class Calls:
             attempt.timer = self._loop.call_later(left_s, self._give_up, attempt)
         if settings.hedge_after_s < math.inf and wish.tries < settings.attempts:
             self._loop.call_later(settings.hedge_after_s, self._hedge, attempt)
-        attempt.message = f"{self._lines(attempt)}{self._told(wish, left_s)}\r\n".encode()
+        head = f"{self._lines(attempt)}{self._told(wish, left_s)}\r\n"
+        attempt.message = head.encode() + wish.body
         self._pool(attempt).send(attempt)
 
     def _told(self, wish: Wish, left_s: float) -> str:
@@ -120,7 +133,8 @@ class Calls:
         self._ended(attempt, "timed_out")
 
     def _hedge(self, attempt: Attempt) -> None:
-        if not attempt.outcome and backoff.may_spend(self._settings, self._memory):
+        is_open = not attempt.outcome and not attempt.wish.is_dropped
+        if is_open and backoff.may_spend(self._settings, self._memory):
             self._try(attempt.wish, attempt.start_s + self._settings.hedge_after_s)
 
     def _ended(self, attempt: Attempt, outcome: str) -> None:
@@ -157,6 +171,8 @@ class Calls:
 
     @staticmethod
     def _cancel(attempt: Attempt) -> None:
+        if attempt.timer:
+            attempt.timer.cancel()
         # A connection, or the task that makes one.
         attempt.carrier.cancel()
 

@@ -34,7 +34,7 @@ class Attempt:
     server: str | None = None
     wait_s: float | None = None
     service_s: float | None = None
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
 
 
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         attempt = self._attempt
-        attempt.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        attempt.headers.append((name, value))
         name = name.lower()
         if name == b"x-served-by":
             attempt.server = value.decode("latin-1")

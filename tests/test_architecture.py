@@ -80,6 +80,12 @@ MAY_IMPORT = {
     "sender": "calls connections lifeline open_files",
     "loadgen": "families interpreter processes scenario sender simulate tables",
     "attacks": "balancer limits route_function servers",
+    # clients that behave, in the notebook and between layers; trying again and fan-out in numbers
+    "clients": "calls client connections event_loop scenario tables",
+    "layer_server": "access_log calls connections http1 purpose_program serve shop",
+    "layers": "purpose_servers scenario servers",
+    "retries": "backoff scenario",
+    "tail": "",
     # a scenario on real servers, and its three answers side by side
     "measurable": "balancer nginx scenario upstreams",
     "outages": "availability kernels scenario simulate tables",
