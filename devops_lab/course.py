@@ -36,6 +36,7 @@ LESSONS = {
         Lesson("02", _("Paths and resources"), 40, _("Lesson 00, and how to write a function.")),
         Lesson("03", _("One server"), 40, _("Lesson 00: server, status, latency.")),
         Lesson("04", _("Load and latency"), 40, _("Lesson 00: server, worker, latency.")),
+        Lesson("05", _("Scaling up and out"), 40, _("Lessons 00 and 03: server, balancer, worker.")),
     )
 }
 

@@ -14,6 +14,7 @@ limit of a rented disk makes it.
 from dataclasses import dataclass, replace
 
 from devops_lab.rules import number, one_of, whole
+from devops_lab.translation import _
 
 # All the photos of the shop, each of so many bytes.
 PHOTOS = 40
@@ -37,6 +38,16 @@ class Machine:
     def changed(self, **sizes: float) -> "Machine":
         """The same machine with other sizes."""
         return replace(self, **sizes)
+
+
+def doubled(machine: Machine) -> dict[str, Machine]:
+    """The machine as it is, and twice as big in one thing each."""
+    return {
+        _("as it is"): machine,
+        _("twice the CPU"): machine.changed(cpu_share=2 * machine.cpu_share),
+        _("twice the memory"): machine.changed(memory_photos=2 * machine.memory_photos),
+        _("twice the disk"): machine.changed(disk_per_s=2 * machine.disk_per_s),
+    }
 
 
 @dataclass(frozen=True)

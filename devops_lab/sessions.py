@@ -8,21 +8,25 @@ with ShopServer(name="shop-1") as first, ShopServer(name="shop-2") as second:
 """
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
+from devops_lab.balancer import Balancer
 from devops_lab.client import Answer
+from devops_lab.processes import ProgramError
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.rules import one_of, whole
+from devops_lab.servers import Server
 from devops_lab.session_server import COOKIE, SECRET_VARIABLE
 from devops_lab.session_store import STORE_VARIABLE
 from devops_lab.translation import _
-from devops_lab.web_program import WebProgram
 
 if TYPE_CHECKING:
+    from IPython.display import HTML
     from pandas import DataFrame
 
 PLACES = ("memory", "store", "cookie")
+MOST_SERVERS = 8
 
 
 class SessionStore(PurposeServer):
@@ -73,11 +77,88 @@ class ShopServer(PurposeServer):
         return {"sessions": self.sessions, "store_port": self.store.port if self.store else 0}
 
 
+class Shop:
+    """The shop's servers behind a balancer, which takes turns, or with `sticky` sends each visitor
+    always to the same server. A server that falls is left out.
+
+    `sessions` is as for `ShopServer`; a store or a secret is made where it is needed. A `with`
+    block, or `start` and `stop`.
+    """
+
+    def __init__(self, sessions: str = "memory", *, servers: int = 1, sticky: bool = False) -> None:
+        self.sessions, self.sticky = one_of("sessions", sessions, PLACES), sticky
+        self.store = SessionStore() if sessions == "store" else None
+        self._secret = secrets.token_urlsafe() if sessions == "cookie" else None
+        count = whole("servers", servers, at_least=1, at_most=MOST_SERVERS)
+        self.servers = [self._new_server(number) for number in range(1, count + 1)]
+        self._balancer: Balancer | None = None
+
+    def start(self) -> Self:
+        """Start the store where there is one, the servers and the balancer."""
+        try:
+            for program in (self.store, *self.servers):
+                if program:
+                    program.start()
+            policy = {"policy": "cookie", "key": "server"} if self.sticky else {}
+            self._balancer = Balancer(
+                self.servers, **policy, retry_for_s=2.0, avoid_failed_for_s=60.0
+            ).start()
+        # An interrupt, too, leaves nothing behind.
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End everything; sessions in memory are gone."""
+        for program in (self._balancer, *self.servers, self.store):
+            if program:
+                program.stop()
+
+    def add_server(self) -> None:
+        """One more server, which the balancer uses at once."""
+        server = self._new_server(len(self.servers) + 1).start()
+        self.servers.append(server)
+        self.balancer.set(servers=self.servers)
+
+    def server_of(self, answer: Answer) -> ShopServer:
+        """The server that gave this answer."""
+        name = answer.headers["X-Served-By"]
+        return next(server for server in self.servers if server.name == name)
+
+    @property
+    def balancer(self) -> Balancer:
+        """The balancer at the door; `ProgramError` before the start."""
+        if self._balancer is None:
+            text = _("The shop has not been started. Use a with block, or call start() first.")
+            raise ProgramError(text)
+        return self._balancer
+
+    def get(self, path: str = "/", **request: Any) -> Answer:
+        """The answer of the server that the balancer chooses (see `client.ask`)."""
+        return self.balancer.get(path, **request)
+
+    def link(self) -> "HTML":
+        """A link that opens the shop in a browser tab, to click through it yourself."""
+        return Server.link(self.balancer)
+
+    def _new_server(self, number: int) -> ShopServer:
+        return ShopServer(
+            self.sessions, store=self.store, secret=self._secret, name=f"shop-{number}"
+        )
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
 class Visitor:
     """A customer with a browser: keeps the cookies that the shop sends, and sends them back."""
 
-    def __init__(self, front: WebProgram, name: str = "Mina") -> None:
-        self.front, self.name = front, name
+    def __init__(self, shop: Shop, name: str = "Mina") -> None:
+        self.shop, self.name = shop, name
         self.cookies: dict[str, str] = {}
 
     def log_in(self) -> Answer:
@@ -124,7 +205,7 @@ class Visitor:
 
     def _ask(self, path: str, *, method: str = "GET", form: dict[str, str] | None = None) -> Answer:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        answer = self.front.get(
+        answer = self.shop.get(
             path, method=method, headers=headers if self.cookies else {}, body=urlencode(form or {})
         )
         for line in answer.headers.get_all("Set-Cookie", []):

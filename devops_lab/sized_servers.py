@@ -15,7 +15,7 @@ from devops_lab.balancer import Balancer
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.resources import PAGES, PHOTOS, Machine, bottleneck, capacity_per_s
 from devops_lab.rules import whole
-from devops_lab.translation import _
+from devops_lab.translation import _, ngettext
 from devops_lab.web_program import WebProgram
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def scaled_out(
     requests: int = REQUESTS,
 ) -> "DataFrame":
     """So many machines of one size behind the balancer, at their limit: a row for each count and
-    page, with `requests` for each machine. `capacity_per_s` is that of one machine times the count.
+    page, with `requests` for each machine. `capacity_per_s` is that of one machine times the count;
+    `machine` is the count in words.
     """
     import pandas as pd
 
@@ -144,6 +145,7 @@ def scaled_out(
                 per_s = answered_per_s(balancer, paths, customers=CUSTOMERS * count)
                 rows.append(
                     {
+                        "machine": _machines(count),
                         "servers": count,
                         "page": page,
                         "answered_per_s": per_s,
@@ -151,3 +153,7 @@ def scaled_out(
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def _machines(count: int) -> str:
+    return ngettext("{count} machine", "{count} machines", count).format(count=count)

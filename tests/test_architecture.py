@@ -130,7 +130,7 @@ MAY_IMPORT = {
     "signed_cookie": "",
     "session_store": "access_log http1 purpose_program shop",
     "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
-    "sessions": "client purpose_servers session_server session_store web_program",
+    "sessions": "balancer client processes purpose_servers servers session_server session_store",
     "closing": "scaling",
     "closing_server": "access_log closing http1 purpose_program shop",
     "closing_servers": "closing processes purpose_servers",
@@ -142,11 +142,13 @@ MAY_IMPORT = {
     "latency_figures": "figures",
     "message_figures": "figures",
     "balancing_figures": "autoscaler figures",
+    "scaling_figures": "figures scaling",
     "live_figure": "figures",
     "traffic_view": "figures",
     "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
     "message_dashboards": "cells dashboards message_figures shifts",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
+    "scaling_dashboards": "cells closing closing_servers dashboards scaling scaling_figures",
     "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
     "theory",
     "balancing_dashboards": "autoscaler balancing_figures cells dashboards measure real_fleet"
@@ -171,7 +173,7 @@ MAY_IMPORT = {
     "latency_histogram": "",
     # exercises and progress
     "cards": "",
-    "questions": "attacks http1 paths route_function servers",
+    "questions": "attacks http1 paths route_function servers signed_cookie",
     "progress_file": "course",
     "progress": "cards course progress_file questions",
     "glossary": "cards course questions",

@@ -1,67 +1,41 @@
 """Sessions: what a visitor sees when a server is added, and when one dies."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devops_lab.balancer import Balancer
 from devops_lab.client import ask
-from devops_lab.sessions import SessionStore, ShopServer, Visitor
+from devops_lab.processes import ProgramError
+from devops_lab.sessions import Shop, ShopServer, Visitor
 from devops_lab.signed_cookie import readable, signed, verified
 
 texts = st.text(max_size=40)
 
 
-@contextmanager
-def shop(
-    sessions: str = "memory", servers: int = 2, secrets: str = "moon moon", **balancing: object
-) -> Iterator[tuple[Balancer, list[ShopServer], SessionStore | None]]:
-    """So many servers behind the balancer; a server with a cookie has its word of `secrets`."""
-    with ExitStack() as stack:
-        store = stack.enter_context(SessionStore()) if sessions == "store" else None
-        machines = [
-            stack.enter_context(
-                ShopServer(
-                    sessions,
-                    store=store,
-                    secret=secrets.split()[number] if sessions == "cookie" else None,
-                    name=f"shop-{number + 1}",
-                )
-            )
-            for number in range(servers)
-        ]
-        yield stack.enter_context(Balancer(machines, **balancing)), machines, store
-
-
-PATIENT = {"retry_for_s": 2.0, "avoid_failed_for_s": 30.0}
-
-
 def test_one_server_knows_its_visitor_and_with_a_second_one_every_second_click_logs_out():
-    with shop(servers=2) as (balancer, machines, _store):
-        balancer.set(servers=machines[:1])
-        mina = Visitor(balancer, "Mina")
+    with Shop() as shop:
+        mina = Visitor(shop, "Mina")
         assert mina.click().status == 401
         assert mina.log_in().status == 303
         assert mina.clicks(4)["is_known"].all()
-        balancer.set(servers=machines)
+        shop.add_server()
         clicks = mina.clicks(6)
         assert clicks["is_known"].tolist() in ([True, False] * 3, [False, True] * 3)
         assert set(clicks[clicks["is_known"]]["server"]) == {"shop-1"}
+        assert shop.link().data.startswith(f'<a href="{shop.balancer.url}"')
+    assert not any(server.is_running for server in shop.servers)
 
 
 @pytest.mark.parametrize("sessions", ["store", "cookie"])
 def test_with_the_session_outside_any_server_will_do_and_a_death_costs_nothing(sessions):
-    with shop(sessions, **PATIENT) as (balancer, machines, _store):
-        mina, jun = Visitor(balancer, "Mina"), Visitor(balancer, "Jun")
+    with Shop(sessions, servers=2) as shop:
+        mina, jun = Visitor(shop, "Mina"), Visitor(shop, "Jun")
         for visitor, bread in ((mina, "moon-rye"), (jun, "salt-roll")):
             visitor.log_in()
             assert visitor.put(bread).status == 303
             assert visitor.clicks(4)["is_known"].all()
         assert set(mina.clicks(4)["server"]) == {"shop-1", "shop-2"}
-        machines[0].kill()
+        shop.servers[0].kill()
         assert mina.basket() == ["moon-rye"]
         assert jun.basket() == ["salt-roll"]
         assert mina.put("milk-loaf").status == 303
@@ -69,42 +43,43 @@ def test_with_the_session_outside_any_server_will_do_and_a_death_costs_nothing(s
 
 
 def test_sticky_sessions_hold_until_the_server_dies_and_then_its_visitors_lose_all():
-    with shop(policy="cookie", key="oven", **PATIENT) as (balancer, machines, _store):
-        visitors = [Visitor(balancer, f"Visitor {number}") for number in range(4)]
+    with Shop(servers=2, sticky=True) as shop:
+        visitors = [Visitor(shop, f"Visitor {number}") for number in range(6)]
         for visitor in visitors:
             visitor.log_in()
             visitor.put("moon-rye")
             clicks = visitor.clicks(4)
             assert clicks["is_known"].all()
             assert clicks["server"].nunique() == 1
-        at_first = [visitor.click().headers["X-Served-By"] == "shop-1" for visitor in visitors]
-        assert {*at_first} == {True, False}
-        machines[0].kill()
+        falls = shop.server_of(visitors[0].click())
+        at_first = [shop.server_of(visitor.click()) is falls for visitor in visitors]
+        falls.kill()
         baskets = [visitor.basket() for visitor in visitors]
         assert baskets == [None if lost else ["moon-rye"] for lost in at_first]
 
 
 def test_the_store_is_a_part_that_everybody_needs():
-    with shop("store") as (balancer, _machines, store):
-        mina = Visitor(balancer)
+    with Shop("store") as shop:
+        mina = Visitor(shop)
         mina.log_in()
-        assert ask(store.port, "/sessions/" + mina.session_cookie).status == 403
-        store.kill()
+        assert ask(shop.store.port, "/sessions/" + mina.session_cookie).status == 403
+        shop.store.kill()
         assert mina.click().status == 503
         assert "store does not answer" in mina.click().text
 
 
 def test_servers_with_different_secrets_do_not_believe_each_other():
-    with shop("cookie", secrets="moon sun") as (balancer, _machines, _store):
-        mina = Visitor(balancer)
+    with Shop("cookie") as shop, ShopServer("cookie", secret="another", name="other") as other:
+        shop.balancer.set(servers=[*shop.servers, other])
+        mina = Visitor(shop)
         mina.log_in()
         assert sorted(mina.clicks(4)["is_known"].tolist()) == [False, False, True, True]
 
 
 @pytest.mark.parametrize("sessions", ["memory", "store", "cookie"])
 def test_a_cookie_that_was_made_up_or_changed_opens_no_door(sessions):
-    with shop(sessions, servers=1) as (balancer, _machines, _store):
-        mina = Visitor(balancer)
+    with Shop(sessions) as shop:
+        mina = Visitor(shop)
         mina.log_in()
         honest = mina.session_cookie
         for forged in ("0" * 32, honest[:-1], honest[::-1], "", "../..", '"'):
@@ -134,22 +109,26 @@ def test_what_is_no_cookie_of_ours_is_none(cookie):
 
 
 def test_the_page_says_who_made_it_and_what_it_does_not_take():
-    with shop(servers=1) as (balancer, _machines, _store):
-        mina = Visitor(balancer, "Mina Kim")
+    with Shop() as shop:
+        mina = Visitor(shop, "Mina Kim")
         assert "Please log in" in mina.click().text
         mina.log_in()
         page = mina.click().text
         assert "Good morning, Mina Kim!" in page
         assert "This page was made by <b>shop-1</b>" in page
         assert mina.put("cake").status == 400
-        assert Visitor(balancer, "<script>").log_in().status == 400
-        assert Visitor(balancer, "민아").log_in().status == 303
+        assert Visitor(shop, "<script>").log_in().status == 400
+        assert Visitor(shop, "민아").log_in().status == 303
         for _bread in range(20):
             assert mina.put("moon-rye").status == 303
         assert mina.put("moon-rye").status == 400
 
 
 def test_a_shop_that_cannot_be_is_refused():
+    with pytest.raises(ProgramError, match="has not been started"):
+        Shop().get("/")
+    with pytest.raises(ValueError, match="servers must be at most 8, got 9"):
+        Shop(servers=9)
     with pytest.raises(ValueError, match="sessions must be one of memory, store, cookie"):
         ShopServer("pocket")
     with pytest.raises(ValueError, match="store must be a SessionStore"):

@@ -4,16 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devops_lab.resources import PAGES, PHOTO_BYTES, PHOTOS, Machine, bottleneck, capacity_per_s
+from devops_lab.resources import (
+    PAGES,
+    PHOTO_BYTES,
+    PHOTOS,
+    Machine,
+    bottleneck,
+    capacity_per_s,
+    doubled,
+)
 from devops_lab.sized_servers import SizedServer, answered_per_s, full_speed, scaled_out
 
 SMALL = Machine()
-DOUBLED = {
-    "as it is": SMALL,
-    "twice the CPU": SMALL.changed(cpu_share=2 * SMALL.cpu_share),
-    "twice the memory": SMALL.changed(memory_photos=2 * SMALL.memory_photos),
-    "twice the disk": SMALL.changed(disk_per_s=2 * SMALL.disk_per_s),
-}
+DOUBLED = doubled(SMALL)
 machines = st.builds(
     Machine,
     cpu_share=st.floats(0.01, 1),

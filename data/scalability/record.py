@@ -11,16 +11,8 @@ from pathlib import Path
 from pandas import DataFrame
 
 from devops_lab.closing_servers import ClosingServer, measure_closing
-from devops_lab.resources import Machine
+from devops_lab.resources import Machine, doubled
 from devops_lab.sized_servers import full_speed, scaled_out
-
-SMALL = Machine()
-SIZES = {
-    "as it is": SMALL,
-    "twice the CPU": SMALL.changed(cpu_share=2 * SMALL.cpu_share),
-    "twice the memory": SMALL.changed(memory_photos=2 * SMALL.memory_photos),
-    "twice the disk": SMALL.changed(disk_per_s=2 * SMALL.disk_per_s),
-}
 
 
 def write(name: str, table: DataFrame) -> None:
@@ -33,8 +25,8 @@ def write(name: str, table: DataFrame) -> None:
 
 
 def main() -> None:
-    write("made_bigger.csv", full_speed(SIZES))
-    write("made_more.csv", scaled_out(SMALL, [1, 2, 3, 4]))
+    write("made_bigger.csv", full_speed(doubled(Machine())))
+    write("made_more.csv", scaled_out(Machine(), [1, 2, 3, 4]))
     with ClosingServer() as server:
         write("closing.csv", measure_closing(server, repeats=5))
 
