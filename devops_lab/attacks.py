@@ -82,16 +82,14 @@ def small_shop() -> Path:
 
 
 def try_out(route: RouteFunction, secret: str) -> "DataFrame":
-    """What a routing function does with every path of this file: columns path, wanted, answer, and
+    """What a routing function does with every path of this file: columns wanted, answer, and
     whether the secret leaked. The answer is its status, or what came instead of a reply."""
     from pandas import DataFrame
 
     wanted = dict.fromkeys(HARMLESS.values(), 200)
     wanted |= dict.fromkeys((*CLIMBS.values(), *SIDE_DOORS.values()), 404)
-    rows = [
-        (path, status, *_answer_and_leak(route, path, secret)) for path, status in wanted.items()
-    ]
-    return DataFrame(rows, columns=["path", "wanted", "answer", "leaked"])
+    rows = [(status, *_answer_and_leak(route, path, secret)) for path, status in wanted.items()]
+    return DataFrame(rows, index=list(wanted), columns=["wanted", "answer", "leaked"])
 
 
 def _answer_and_leak(route: RouteFunction, path: str, secret: str) -> tuple[str, bool]:

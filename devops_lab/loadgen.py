@@ -8,6 +8,7 @@ The program that sends is `devops_lab.sender`, in a process of its own.
 
 import ipaddress
 import json
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ HIGHEST_LIVE_RATE_PER_S = 500
 LONGEST_LIVE_S = 600.0
 LONGEST_TIMEOUT_S = 600.0
 SHOW_PROGRESS_EVERY_S = 5.0
+# A longer line is broken by JupyterLab in the middle of a word.
+LINE = 88
 
 
 class Sender(Program):
@@ -246,7 +249,7 @@ def send_load(
     with Load(url, rate_per_s, duration_s, **options) as load:
         attempts = load.wait()
     if note := lateness_note(attempts, load.run_in_words):
-        print(note)
+        print(textwrap.fill(note, LINE))
     return attempts
 
 

@@ -36,11 +36,14 @@ def _wrong_address(line: int, address: str, pattern: str, then: str, ask: str) -
 
 
 _WHO_WORDS = re.compile(
-    r"program|software|server|nobody|no one|프로그램|소프트웨어|서버|아무도", re.IGNORECASE
+    r"program|software|server|shop|counter|clerk|staff|nobody|no one|"
+    r"프로그램|소프트웨어|서버|점원|직원|종업원|가게|아무도",
+    re.IGNORECASE,
 )
 _STOP_WORDS = re.compile(
-    r"stop|ended|crash|(not|n.t) running|(switched|turned|was|is|went|shut) (off|down)|nobody|"
-    r"no one|멈|꺼|종료|중단|죽|아무도|실행되지",
+    r"stop|ended|crash|(not|n.t|no longer) (running|working|there|on)|closed|locked|asleep|"
+    r"(switched|turned|was|is|went|shut) (off|down)|nobody|no one|"
+    r"멈|꺼|종료|중단|죽|닫|쉬|없었|아무도|(실행|작동|동작)(되|하)?지",
     re.IGNORECASE,
 )
 _LOSS_WORDS = re.compile(r"delet|erase|remove|lost|삭제|지워|사라", re.IGNORECASE)
@@ -321,6 +324,8 @@ EXERCISES = (
             "The files were still there. The program that hands them out had stopped running.",
             "The shop was full of bread. But nobody stood behind the counter!",
             "파일은 그대로 있었습니다. 파일을 건네주는 서버 프로그램이 멈춰 있었습니다.",
+            "The files were in the shop. But the shop was closed!",
+            "빵은 그대로 있었습니다. 빵을 건네줄 점원이 없었습니다.",
             "파일이 삭제된 것은 아닙니다.\n서버가 꺼져 있었습니다.",
         ),
         because=_(

@@ -317,7 +317,7 @@ EXERCISES = (
                 answer=_route_only_text,
                 when=_is_no_triple,
                 then=_("Then the server could not tell status, label and body from each other."),
-                ask=_("Which three things stand after return in the function hello, and in order?"),
+                ask=_("Which three things stand after each return of the function hello?"),
             ),
             Mistake(
                 answer=_route_status_as_text,
@@ -572,7 +572,7 @@ EXERCISES = (
                 when=chose("b"),
                 then=_(
                     "Then a file with a percent sign and two digits in its name could never be "
-                    "reached, and balancer and server would still read one path in two ways."
+                    "reached, and the two servers would still read one path in two ways."
                 ),
                 ask=_("How many times was the path encoded by whoever wrote the link?"),
             ),
