@@ -149,7 +149,7 @@ class JobPage:
 
 
 def _offer(orders: int) -> str:
-    button = _("Which two breads do people buy together? Count {orders} orders.")
+    button = _("Which two breads do people buy together? Count {orders:,} orders.")
     # A form, so that no browser fetches it ahead and starts the work of its own accord.
     return (
         '<form method="post" action="jobs"><button>'
@@ -178,7 +178,7 @@ def _asks_again(answer: Answer, ahead: str) -> str:
 def _result_in_words(job: Mapping[str, Any]) -> str:
     breads = {bread["id"]: _in_both_languages(bread) for bread in MENU}
     one, other = (breads[bread] for bread in job["bought_together"])
-    text = _("{one} and {other} were bought together {times} times in {orders} orders.")
+    text = _("{one} and {other} were bought together {times:,} times in {orders:,} orders.")
     return text.format(one=one, other=other, **job)
 
 
@@ -197,6 +197,7 @@ def _gathered(pieces: dict[str, str | None]) -> str:
 def _page(body: str) -> str:
     return (
         '<!doctype html><html lang="en"><title>Moonlight Bakery</title>'
+        "<style>body { font: 1.05rem/1.6 sans-serif; max-width: 46rem; margin: 2rem auto }</style>"
         f"<h1>Moonlight Bakery</h1>{body}"
     )
 

@@ -112,7 +112,8 @@ def test_a_page_shows_a_job_that_an_office_does_and_asks_again_by_itself() -> No
         assert '<meta http-equiv="refresh" content="1; url=jobs/1">' in ticket.text
         assert wait_until(lambda: front.get("/jobs/1").status == 200, within_s=60)
         assert re.search(
-            r"Moon rye \(달빛 호밀빵\) and .* together \d+ times in 4000", front.get("/jobs/1").text
+            r"Moon rye \(달빛 호밀빵\) and .* together [\d,]+ times in 4,000",
+            front.get("/jobs/1").text,
         )
         assert [front.get(path).status for path in ("/jobs/2", "/metrics/", "/jobs/x")] == [404] * 3
         office.kill()

@@ -2,19 +2,24 @@
 
 import math
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
-from devops_lab.questions import Case, Exercise, Mistake
+from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.questions.answers import is_list_of, letter, sentences
 from devops_lab.translation import _
 
 Ask = Callable[[], tuple[int, str]]
 
 
+def _share(value: float) -> float:
+    """The share, given as such or in per cent."""
+    return value if value <= 1 else value / 100
+
+
 def _is_near(value: float, wanted: float, within: float = 0.0002) -> bool:
-    """Whether the share is near, given as such or in per cent."""
-    return math.isclose(value if value <= 1 else value / 100, wanted, abs_tol=within)
+    return math.isclose(_share(value), wanted, abs_tol=within)
 
 
 def _words(answers: Any) -> list[str]:
@@ -66,6 +71,10 @@ _CASES = (
 )
 
 
+def _gave_nothing(case: Case) -> Callable[[Failed], bool]:
+    return lambda failed: failed.case is case and failed.gave is None and failed.raised is None
+
+
 # Example answers: functions as a learner writes them, each with its own mistake.
 
 
@@ -92,6 +101,22 @@ def _result_or_error(ask: Ask) -> str:
     while status == 202:
         status, body = ask()
     return body
+
+
+def _result_after_one_more(ask: Ask) -> str | None:
+    status, body = ask()
+    if status == 202:
+        status, body = ask()
+    return body if status == 200 else None
+
+
+def _result_on_the_screen(ask: Ask) -> None:
+    ask()
+
+
+def _result_with_pauses(ask: Ask) -> str | None:
+    time.sleep(1.5)
+    return _result(ask)
 
 
 def _result_with_status(ask: Ask) -> tuple[int, str]:
@@ -175,6 +200,14 @@ EXERCISES = (
                 then=_("That is good enough, and better than needed; the last bit is dear."),
                 ask=_("Which is the smallest share with which the page still keeps its promise?"),
             ),
+            Mistake(
+                answer=0.95,
+                when=lambda each: 0 < each <= 100,
+                then=lambda each: _(
+                    "Then the page would come whole {whole:.0f} times in 100."
+                ).format(whole=100 * _share(each) ** 4),
+                ask=_("Which number, multiplied by itself four times over, gives 0.99?"),
+            ),
         ),
         otherwise=_("Which number, multiplied by itself four times over, gives 0.99?"),
         hints=(
@@ -217,6 +250,24 @@ EXERCISES = (
                 when=lambda failed: isinstance(failed.gave, tuple),
                 then=_("Then the page would show a status beside the result."),
                 ask=_("Which of the two things that ask() gives does the baker want?"),
+            ),
+            Mistake(
+                answer=_result_with_pauses,
+                when=lambda failed: isinstance(failed.raised, TimeoutError),
+                then=_("The check gives each call a second, and its office needs no time at all."),
+                ask=_("Does your function pause, or has a loop no end?"),
+            ),
+            Mistake(
+                answer=_result_on_the_screen,
+                when=_gave_nothing(_CASES[0]),
+                then=_("Then the page would stay empty, although the result has come."),
+                ask=_("Does your function return the body, or only look at it?"),
+            ),
+            Mistake(
+                answer=_result_after_one_more,
+                when=_gave_nothing(_CASES[1]),
+                then=_("Then a job that takes a little longer would never be shown."),
+                ask=_("How many times may a 202 come before the 200?"),
             ),
         ),
         otherwise=_("What comes back after 200, after 202 and then 200, and after 202 and 500?"),

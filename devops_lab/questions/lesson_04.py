@@ -85,6 +85,18 @@ def _lateness_only(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Sec
     return [start - wanted for wanted, start in zip(intended_s, start_s, strict=True)]
 
 
+def _only_shown(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> None:
+    _latencies_s(intended_s, start_s, end_s)
+
+
+def _list_from_list(intended_s: Any, start_s: Any, end_s: Any) -> Any:
+    return end_s - intended_s
+
+
+def _for_three_requests(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Seconds:
+    return [end_s[number] - intended_s[number] for number in range(3)]
+
+
 def _backwards(intended_s: Seconds, start_s: Seconds, end_s: Seconds) -> Seconds:
     return [wanted - end for wanted, end in zip(intended_s, end_s, strict=True)]
 
@@ -251,6 +263,12 @@ EXERCISES = (
                 ask=_("How long does it take until as many have come in as are inside?"),
             ),
             Mistake(
+                answer=480,
+                when=lambda minutes: is_near(minutes, 480),
+                then=_("Then a letter would cost a whole working day."),
+                ask=_("In which unit is the answer wanted?"),
+            ),
+            Mistake(
                 answer=1080,
                 when=lambda minutes: is_near(minutes, 1080),
                 then=_("Then a visit to the post office would take most of a day."),
@@ -293,6 +311,24 @@ EXERCISES = (
                 when=_gave([-3.0, -2.1, -1.2]),
                 then=_("Then every answer would be there before the question."),
                 ask=_("Which of the two moments is the later one?"),
+            ),
+            Mistake(
+                answer=_only_shown,
+                when=lambda failed: failed.gave is None and failed.raised is None,
+                then=_("Then nobody could draw the latencies, or take their p95."),
+                ask=_("Does your function return the list, or only print it?"),
+            ),
+            Mistake(
+                answer=_list_from_list,
+                when=lambda failed: "operand" in str(failed.raised),
+                then=_("Python does not subtract a list from a list."),
+                ask=_("How does the flattering tool go through two lists at once?"),
+            ),
+            Mistake(
+                answer=_for_three_requests,
+                when=lambda failed: isinstance(failed.raised, IndexError),
+                then=_("Then a load test of one request, or of four, would end in an error."),
+                ask=_("How does your function know how many requests there are?"),
             ),
         ),
         otherwise=_("From which moment to which moment does each of the three customers wait?"),
@@ -368,6 +404,12 @@ EXERCISES = (
                 when=_read(capacity_per_s=90),
                 then=_("Then the worker could never have answered more than 90 a second."),
                 ask=_("What is the most that ever came out?"),
+            ),
+            Mistake(
+                answer=[9, 100],
+                when=_read(9, 100),
+                then=_("Then a worker that answered 90 a second could answer only 9."),
+                ask=_("Which of the two numbers comes first?"),
             ),
             Mistake(
                 answer=[100, 9000],
