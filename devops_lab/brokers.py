@@ -128,6 +128,10 @@ class Broker(Program):
         lasts_s = rules.number("lasts_s", lasts_s, at_least=0.1, at_most=3600)
         self.ask(lambda wire: wire.make_lease(name, lasts_s))
 
+    def claim(self, lease: str, holder: str) -> int | None:
+        """The number of this claim, higher than all before; None while somebody else holds it."""
+        return self.ask(lambda wire: wire.claim(lease, holder))
+
     def events(self) -> "DataFrame":
         """What has happened so far, one row an event; see `tables.EVENTS`.
 

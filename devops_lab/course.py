@@ -37,6 +37,12 @@ LESSONS = {
         Lesson("03", _("One server"), 40, _("Lesson 00: server, status, latency.")),
         Lesson("04", _("Load and latency"), 40, _("Lesson 00: server, worker, latency.")),
         Lesson("05", _("Scaling up and out"), 40, _("Lessons 00 and 03: server, balancer, worker.")),
+        Lesson(
+            "07",
+            _("Messages and coordination"),
+            40,
+            _("Lesson 00: server, process, worker; how to write a function."),
+        ),
     )
 }
 

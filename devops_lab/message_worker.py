@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from devops_lab import lifeline, limits
 from devops_lab.book import Book
 from devops_lab.emulated_network import Network
@@ -21,6 +23,7 @@ from devops_lab.wires import connect
 
 TAKE_WITHIN_S = 1.0
 LOOK_EVERY_S = 0.01
+FALL_WITHIN_S = 0.5
 MOST_LETTERS = 200
 
 
@@ -67,7 +70,9 @@ class Desk:
     ) -> bool:
         entry = {"job": order["job"], "worker": self.name, "what": what, "delivery": self.delivery}
         text = value if isinstance(value, str) else json.dumps(value)
-        return self._worker.book.enter({**entry, "detail": text}, once=once, token=token)
+        is_taken = self._worker.book.enter({**entry, "detail": text}, once=once, token=token)
+        self._worker.has_come_to(what)
+        return is_taken
 
 
 class MessageWorker:
@@ -82,6 +87,8 @@ class MessageWorker:
         self._queue: str = plan["queue"]
         self._work = unpack(Path(plan["work"]).read_bytes())
         self._network = Network(**plan["network"])
+        self._events = Path(plan["events"])
+        self._falls: dict[str, str] = plan["falls"]
 
     async def run(self) -> None:
         """Take messages until the process is ended; a broker that is gone is waited for."""
@@ -140,7 +147,21 @@ class MessageWorker:
         """Write down that it has happened."""
         row = {"time_s": time.time(), "job": job, "worker": self.name, "what": what}
         text = None if detail is None else str(detail)
-        append(Path(self._plan["events"]), {**row, "delivery": delivery, "detail": text})
+        append(self._events, {**row, "delivery": delivery, "detail": text})
+        self.has_come_to(what)
+
+    def has_come_to(self, moment: str) -> None:
+        """Fall, if this is the moment at which the worker is to: by its own hand, but as suddenly
+        as by somebody else's."""
+        for trouble, fall in (("killed", psutil.Process.kill), ("frozen", psutil.Process.suspend)):
+            if self._falls.get(trouble) == moment:
+                # Only once: whoever wakes up goes on.
+                del self._falls[trouble]
+                row = {"time_s": time.time(), "job": None, "worker": self.name, "what": trouble}
+                append(self._events, {**row, "delivery": None, "detail": None})
+                fall(psutil.Process())
+                # A process that stops itself may run on for a moment until it is stopped.
+                time.sleep(FALL_WITHIN_S)
 
 
 async def _run(plan: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +37,7 @@ Order = dict[str, Any]
 Work = Callable[[Order, Any], object]
 
 MOMENTS = ("before", "after")
+FALLS = ("", "delivered", "started", "claimed", "paid", "written", "done")
 
 
 class Queue:
@@ -137,8 +139,11 @@ class Worker(Program):
 
     `order` is what was sent, `desk` a `devops_lab.message_worker.Desk`. It acknowledges each
     message "after" the work, or "before" it. A function that raises, or is not done after
-    `limit_s`, gives its message back. `network` plays a network that loses and delays messages
-    between broker and worker.
+    `limit_s`, gives its message back.
+
+    `dies_at` and `freezes_at` name an event (`tables.EVENTS`), such as "paid": the worker falls
+    right after the first of them, by force. `network` plays a network that loses and delays
+    messages between broker and worker.
     """
 
     def __init__(
@@ -149,6 +154,8 @@ class Worker(Program):
         name: str = "a",
         acknowledges: str = "after",
         limit_s: float = 30.0,
+        dies_at: str = "",
+        freezes_at: str = "",
         network: Network | None = None,
     ) -> None:
         if not callable(work):
@@ -162,6 +169,10 @@ class Worker(Program):
             "most_deliveries": queue.most_deliveries,
             "acknowledges": rules.one_of("acknowledges", acknowledges, MOMENTS),
             "limit_s": rules.number("limit_s", limit_s, above=0, at_most=3600),
+            "falls": {
+                "killed": rules.one_of("dies_at", dies_at, FALLS),
+                "frozen": rules.one_of("freezes_at", freezes_at, FALLS),
+            },
             "network": vars(network or Network()),
         }
         super().__init__(name, [])
@@ -213,14 +224,15 @@ class Worker(Program):
     @property
     def is_busy(self) -> bool:
         """Whether it has a message in its hands and can go on with it."""
-        if not self.is_running or self._is_frozen:
+        if not self.is_running or self.is_frozen:
             return False
         noted = Counter(row["what"] for row in rows_of(self._events))
         taken = noted["delivered"] + noted["redelivered"]
         return taken > noted["done"] + noted["failed"] + noted["lost"]
 
     @property
-    def _is_frozen(self) -> bool:
+    def is_frozen(self) -> bool:
+        """Whether it is held still, by `freeze` or by itself."""
         # One that has just ended is not, either.
         with contextlib.suppress(psutil.NoSuchProcess):
             return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
@@ -232,6 +244,22 @@ class Worker(Program):
     @property
     def _events(self) -> Path:
         return self._queue.broker.kept / "events" / self.folder.name
+
+
+@contextlib.contextmanager
+def crew(queue: Queue, work: Work, names: str = "ab", **how: Any) -> Iterator[list[Worker]]:
+    """Workers of a queue, one for each letter of `names`, started at once and stopped at the end.
+
+    `how` is as for `Worker`.
+    """
+    workers = [Worker(queue, work, name=name, **how) for name in names]
+    try:
+        with ThreadPoolExecutor(len(workers)) as pool:
+            list(pool.map(Worker.start, workers))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
 def _as_bytes(order: Order) -> bytes:

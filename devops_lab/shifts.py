@@ -12,15 +12,14 @@ import heapq
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from devops_lab import rules
 from devops_lab.brokers import any_broker
 from devops_lab.emulated_network import Network
-from devops_lab.messages import Order, Queue, Worker
+from devops_lab.messages import Order, Queue, crew
 from devops_lab.tables import EVENTS, table
 from devops_lab.translation import _
 
@@ -114,9 +113,37 @@ def simulate_shift(shift: Shift) -> "DataFrame":
     return _Simulation(shift).events()
 
 
+def both_promises(
+    way: Callable[[Shift], "DataFrame"], shift: Shift, loss_shares: Sequence[float]
+) -> dict[str, "DataFrame"]:
+    """What goes wrong under at most once and at least once, in words, and how often.
+
+    Each table has a row for each loss: `loss_share` and `wrong_share`, the share of orders paid
+    never or more than once, both 0 to 1. The `way` is `simulate_shift` or `measure_shift`.
+    """
+    promises = {
+        _("at most once: never paid"): "at_most_once",
+        _("at least once: paid again"): "at_least_once",
+    }
+    return {
+        words: _wrong_shares(way, replace(shift, promise=promise), loss_shares)
+        for words, promise in promises.items()
+    }
+
+
+def _wrong_shares(
+    way: Callable[[Shift], "DataFrame"], shift: Shift, loss_shares: Sequence[float]
+) -> "DataFrame":
+    import pandas as pd
+
+    runs = [times_paid(way(replace(shift, loss_share=loss_share))) for loss_share in loss_shares]
+    wrong = [float((times != 1).mean()) for times in runs]
+    return pd.DataFrame({"loss_share": list(loss_shares), "wrong_share": wrong})
+
+
 class _Simulation:
     def __init__(self, shift: Shift) -> None:
-        self._shift, self._network = shift, shift.network
+        self._shift, self._network, self._jobs = shift, shift.network, shift.jobs
         self._now_s = 0.0
         self._rows: list[tuple[Any, ...]] = []
         self._waiting = list(range(shift.orders))
@@ -128,7 +155,7 @@ class _Simulation:
         self._numbers = itertools.count()
 
     def events(self) -> "DataFrame":
-        for job in self._shift.jobs:
+        for job in self._jobs:
             self._rows.append((0.0, job, None, "sent", None, None))
         self._hand_out()
         while self._agenda:
@@ -142,7 +169,7 @@ class _Simulation:
         heapq.heappush(self._agenda, entry)
 
     def _note(self, what: str, order: int, worker: str, delivery: int, detail: Any = None) -> None:
-        job = self._shift.jobs[order]
+        job = self._jobs[order]
         self._rows.append((self._now_s, job, worker, what, delivery, detail))
 
     def _hand_out(self) -> None:
@@ -163,7 +190,7 @@ class _Simulation:
         if self._shift.promise == "at_most_once":
             self._settled.add(order)
             self._note("acknowledged", order, worker, delivery)
-        if self._network.loses("delivery", self._shift.jobs[order], delivery):
+        if self._network.loses("delivery", self._jobs[order], delivery):
             self._note("lost", order, worker, delivery)
             return self._is_free(worker)
         return self._in(self._shift.delay_s, self._begin, order, worker, delivery)
@@ -179,7 +206,7 @@ class _Simulation:
         self._note("done", order, worker, delivery)
         if self._shift.promise == "at_most_once":
             return self._is_free(worker)
-        if self._network.loses("acknowledgement", self._shift.jobs[order], delivery):
+        if self._network.loses("acknowledgement", self._jobs[order], delivery):
             self._note("lost_acknowledgement", order, worker, delivery)
             return self._is_free(worker)
         return self._in(self._shift.delay_s, self._acknowledge, order, worker, delivery)
@@ -209,15 +236,16 @@ def measure_shift(shift: Shift, *, within_s: float = 60.0, cell: str | None = No
     once = shift.promise == "paid_once"
     orders = [{"job": job, "won": 4400, "work_s": shift.work_s, "once": once} for job in shift.jobs]
     before = "before" if shift.promise == "at_most_once" else "after"
-    with any_broker() as broker, ExitStack() as crew:
+    how = {"acknowledges": before, "network": shift.network}
+    with any_broker() as broker:
         broker.cell = cell
         queue = Queue(broker, lease_s=shift.lease_s, most_deliveries=MOST_DELIVERIES)
-        for name in shift.names:
-            worker = Worker(queue, sell, name=name, acknowledges=before, network=shift.network)
-            crew.enter_context(worker).cell = cell
-        for order in orders:
-            queue.send(order)
-        queue.wait(within_s)
+        with crew(queue, sell, "".join(shift.names), **how) as workers:
+            for worker in workers:
+                worker.cell = cell
+            for order in orders:
+                queue.send(order)
+            queue.wait(within_s)
     events = broker.events()
     began_s = events.loc[events["what"] == "sent", "time_s"].min()
     return events.assign(time_s=events["time_s"] - began_s)
