@@ -12,6 +12,7 @@ from devops_lab.balancer import Balancer
 from devops_lab.families import wait_until
 from devops_lab.loadgen import Load
 from devops_lab.nginx import Nginx, nginx_is_here
+from devops_lab.processes import start_together
 from devops_lab.rules import number
 from devops_lab.servers import Server
 from devops_lab.translation import _
@@ -30,7 +31,7 @@ KILLED, FROZEN = (0.15, 0.45), (0.55, 0.85)
 
 
 def outages_behind_checks(
-    rate_per_s: float = 30, duration_s: float = 2.5, timeout_s: float = 1.0
+    rate_per_s: float = 30, duration_s: float = 2.0, timeout_s: float = 1.0
 ) -> dict[str, "DataFrame"]:
     """The attempts (`tables.ATTEMPTS`) of customers who give up after `timeout_s`, by the way in
     which their balancer watches its servers.
@@ -42,16 +43,19 @@ def outages_behind_checks(
     """
     duration = number("duration_s", duration_s, at_least=1, at_most=60)
     with ExitStack() as stack:
-        servers = [stack.enter_context(Server(name=name)) for name in NAMES]
+        servers = start_together([Server(name=name) for name in NAMES])
+        for server in servers:
+            stack.callback(server.stop)
         doors = {name: stack.enter_context(door) for name, door in _doors(servers).items()}
         for door in doors.values():
             door.get("/healthz")
-        loads = {
-            name: stack.enter_context(
-                Load(f"{door.url}work", rate_per_s, duration, timeout_s=timeout_s, name=name)
-            )
+        planned = {
+            name: Load(f"{door.url}work", rate_per_s, duration, timeout_s=timeout_s, name=name)
             for name, door in doors.items()
         }
+        loads = dict(zip(planned, start_together([*planned.values()]), strict=True))
+        for load in loads.values():
+            stack.callback(load.stop)
         wait_until(lambda: all(load.begun_at for load in loads.values()), within_s=START_WITHIN_S)
         begun = {name: load.begun_at for name, load in loads.items()}
         moments = _trouble(servers[1], servers[2], duration)

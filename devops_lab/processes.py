@@ -20,8 +20,9 @@ import shutil
 import socket
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import psutil
 
@@ -210,9 +211,27 @@ class Program:
                 act(process)
 
 
+AnyProgram = TypeVar("AnyProgram", bound=Program)
+
+
 def running() -> list[Program]:
     """The programs that run now, in the order of their starts."""
     return [program for program in cells.started if program.is_running]
+
+
+def start_together(programs: Sequence[AnyProgram]) -> list[AnyProgram]:
+    """The programs, all started at the same time: it takes as long as the slowest of them.
+
+    Where one cannot start, none is left.
+    """
+    with ThreadPoolExecutor(max(1, len(programs))) as pool:
+        starts = [pool.submit(program.start) for program in programs]
+    try:
+        return [start.result() for start in starts]
+    except BaseException:
+        for program in programs:
+            program.stop()
+        raise
 
 
 def stop_all() -> None:

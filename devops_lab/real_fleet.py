@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from devops_lab.autoscaler import LOOKS, Autoscaler, Counters, Day, FleetDay, look_between
 from devops_lab.balancer import Balancer
@@ -21,15 +21,13 @@ from devops_lab.client import ask
 from devops_lab.families import wait_until
 from devops_lab.loadgen import Load, lateness_note
 from devops_lab.measurable import POLICIES, limits, obstacle
-from devops_lab.processes import Program, ProgramError, free_port
+from devops_lab.processes import AnyProgram, Program, ProgramError, free_port, start_together
 from devops_lab.servers import Server
 from devops_lab.simulate import service_times
 from devops_lab.simulated_fleet import arrivals_of
 from devops_lab.tables import table
 from devops_lab.translation import _
 from devops_lab.upstreams import addresses
-
-AnyProgram = TypeVar("AnyProgram", bound=Program)
 
 # Where each of the autoscaler's counters stands in a server's metrics.
 METRICS = {
@@ -154,7 +152,10 @@ class RealFleet:
         self._database = self._start_database()
         self._idle = [self._new_server(number) for number in range(1, self._most + 1)]
         policy = POLICIES[self.day.scenario.balancer][1]
-        first = [self._started(self._idle.pop(0)) for _one in range(self.day.scenario.servers)]
+        first = [self._idle.pop(0) for _one in range(self.day.scenario.servers)]
+        self._programs += first
+        for server in start_together(first):
+            server.cell = self._cell
         self._balancer = self._started(
             Balancer([*first, *self._idle], policy=policy, check_every_s=CHECK_EVERY_S)
         )

@@ -93,7 +93,7 @@ MAY_IMPORT = {
     "measure": "balancer families fault_injection loadgen measurable outages processes scenario"
     " servers service simulate tables upstreams",
     "compare": "measurable measure queueing scenario simulate tables theory",
-    "health_checks": "balancer families loadgen nginx servers upstreams",
+    "health_checks": "balancer families loadgen nginx processes servers upstreams",
     # an autoscaler, in simulated time and on real servers
     "autoscaler": "scaling scenario tables",
     "simulated_fleet": "autoscaler simulate tables",

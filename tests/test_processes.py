@@ -20,7 +20,7 @@ from jupyter_client import BlockingKernelClient, KernelManager
 
 from devops_lab import lifeline, processes
 from devops_lab.families import wait_until
-from devops_lab.processes import Program, ProgramError, free_port, running, stop_all
+from devops_lab.processes import Program, ProgramError, free_port, running, start_together, stop_all
 from devops_lab.reaper_link import the_reaper
 
 pytestmark = pytest.mark.skipif(
@@ -731,3 +731,14 @@ def test_free_ports_can_be_listened_on() -> None:
     for _ in range(20):
         with socket.create_server(("127.0.0.1", free_port())):
             pass
+
+
+def test_programs_that_start_together_all_run_or_none_does() -> None:
+    good = [Program(name, ["sleep", "60"]) for name in ("one", "two")]
+    assert start_together(good) == good
+    assert {*running()} == {*good}
+    for program in good:
+        program.stop()
+    with pytest.raises(ProgramError, match="needs the program no-such-program"):
+        start_together([*good, Program("bad", ["no-such-program"])])
+    assert running() == []
