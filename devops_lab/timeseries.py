@@ -233,24 +233,25 @@ def _by_window(
     number("window_s", window_s, above=0)
     _check_order(series)
     moments = series.index if at is None else pd.Index([at] if np.ndim(at) == 0 else at)
-    samples = series if gone else series.dropna()
-    if samples.empty:
+    values = series.to_numpy(float)
+    seen = np.full(len(values), True) if gone else ~np.isnan(values)
+    if not seen.any():
         answers = np.full(len(moments), np.nan)
     else:
-        answers = answer(_windows(samples, window_s, moments))
-    return (
-        pd.Series(answers, moments, name=series.name)
-        if np.ndim(at) or at is None
-        else float(answers[0])
-    )
+        times_s, ends_s = (_seconds(index, series.index[0]) for index in (series.index, moments))
+        answers = answer(_windows(times_s[seen], values[seen], window_s, ends_s))
+    if at is None or np.ndim(at):
+        return pd.Series(answers, moments, name=series.name)
+    return float(answers[0])
 
 
-def _windows(series: pd.Series, window_s: float, moments: pd.Index) -> Windows:
-    times_s, ends_s = (_seconds(index, series.index[0]) for index in (series.index, moments))
+def _windows(
+    times_s: np.ndarray, values: np.ndarray, window_s: float, ends_s: np.ndarray
+) -> Windows:
     begins_s = ends_s - window_s
     first = np.searchsorted(times_s, begins_s, side="right")
     last = np.searchsorted(times_s, ends_s, side="right") - 1
-    return Windows(times_s, series.to_numpy(float), begins_s, ends_s, first, last)
+    return Windows(times_s, values, begins_s, ends_s, first, last)
 
 
 def _seconds(moments: pd.Index, start: Any) -> np.ndarray:
