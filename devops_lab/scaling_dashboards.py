@@ -21,6 +21,7 @@ from devops_lab.translation import _
 ALONE_S = 0.36
 SMALL_EUROS_PER_HOUR = 0.10
 SIZES = {_("size {size}").format(size=size): size for size in (1, 2, 4, 8)}
+USUAL_SIZE = 1
 
 
 class ScalingDashboard(Dashboard):
@@ -34,13 +35,15 @@ class ScalingDashboard(Dashboard):
         self.run_button = ipywidgets.Button(button_style="primary", layout={"width": "auto"})
         self.run_button.on_click(lambda _button: self._run_or_stop())
         self.progress = ipywidgets.HTML()
+        size = menu(_("machine of each worker"), list(SIZES))
+        size.index = USUAL_SIZE
         super().__init__(
             self._answer,
             {
                 "serial_percent": slider(_("serial share (%)"), 0, 50, 10),
                 "entry_ms": slider(_("entering a sum (ms a worker)"), 0, 5, 2, step=0.5),
                 "workers": slider(_("workers"), 1, MOST_WORKERS, 8),
-                "size": menu(_("machine of each worker"), list(SIZES)),
+                "size": size,
                 "double_costs": slider(_("twice the size costs (times)"), 1.5, 4, 2, step=0.1),
             },
         )

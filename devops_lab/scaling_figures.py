@@ -89,23 +89,25 @@ def _best_in_words(table: DataFrame) -> str:
 
 
 def _all_in_words(table: DataFrame) -> str:
-    text = _("{page}, {machine}: {measured:.0f} a second (by its size {capacity:.0f}).")
-    return " ".join(
-        text.format(
-            page=row.page,
-            machine=row.machine,
-            measured=row.answered_per_s,
-            capacity=row.capacity_per_s,
+    text = _("{page}: {measured} requests/s; by the sizes {capacities}.")
+    of_machine = _("{machine} {number:.0f}")
+    said = []
+    for page, rows in table.groupby("page", sort=False):
+        measured = ", ".join(
+            of_machine.format(machine=row.machine, number=row.answered_per_s)
+            for row in rows.itertuples()
         )
-        for row in table.itertuples()
-    )
+        capacities = ", ".join(f"{capacity:.0f}" for capacity in rows["capacity_per_s"])
+        said.append(text.format(page=page, measured=measured, capacities=capacities))
+    return " ".join(said)
 
 
-def clicks_by_case(cases: Mapping[str, DataFrame]) -> go.Figure:
+def clicks_by_case(cases: Mapping[str, DataFrame], predicted: float | None = None) -> go.Figure:
     """Each click of a visitor and whether the shop knew them, a row for each case.
 
     Takes tables of `sessions.Visitor.clicks` by the names of their rows. The digit under a click is
-    the server that answered.
+    the server that answered. `predicted`, the learner's number of known clicks, is a row of its
+    own.
     """
     lost = {name: int((~clicks["is_known"]).sum()) for name, clicks in cases.items()}
     text = _("{case}: {lost} of {clicks} clicks logged out")
@@ -140,14 +142,24 @@ def clicks_by_case(cases: Mapping[str, DataFrame]) -> go.Figure:
             textposition="bottom center",
             marker={"color": COLOURS[colour], "symbol": symbol, "size": 14},
         )
+    names = [*cases]
+    if predicted is not None:
+        names.append(_("your prediction"))
+        figure.add_trace(_predicted_clicks(round(predicted), names[-1]))
     figure.update_xaxes(dtick=1, range=[0.4, max(map(len, cases.values())) + 0.6])
     figure.update_yaxes(
         categoryorder="array",
-        categoryarray=[*cases][::-1],
-        range=[-0.6, len(cases) - 0.5],
+        categoryarray=names[::-1],
+        range=[-0.6, len(names) - 0.5],
         rangemode="normal",
     )
     return figure.update_layout(showlegend=True)
+
+
+def _predicted_clicks(count: int, name: str) -> go.Scatter:
+    marker = {"color": COLOURS["prediction"], "symbol": "circle-open", "size": 14, "line_width": 3}
+    x = list(range(1, count + 1))
+    return go.Scatter(x=x, y=[name] * count, name=name, mode="markers", marker=marker)
 
 
 def throughput_by_workers(

@@ -43,7 +43,8 @@ def test_each_page_has_a_panel_and_the_finding_names_what_helped() -> None:
     assert "login: ×2.0 with twice the CPU" in title
     assert "photo: ×3.1 with twice the memory" in title
     assert "order: ×2.0 with twice the disk" in title
-    assert "order, as it is: 40 a second (by its size 40)." in summary_of(figure)
+    said = "order: as it is 40, twice the CPU 40, twice the memory 40, twice the disk 80 requests/s"
+    assert f"{said}; by the sizes 40, 40, 40, 80." in summary_of(figure)
     assert figure.layout.shapes[0].x0 == 60
     assert figure.layout.shapes[0].xref == "x3"
 
@@ -58,7 +59,10 @@ def test_lost_clicks_have_a_shape_of_their_own_and_the_worst_case_is_the_title()
 
 
 def test_a_shop_that_never_logs_out_can_be_drawn_too() -> None:
-    assert clicks_by_case({"one": clicks("yy")}).layout.title.text.startswith("one: 0 of 2")
+    figure = clicks_by_case({"one": clicks("yy")}, predicted=2)
+    assert figure.layout.title.text.startswith("one: 0 of 2")
+    assert list(figure.data[-1].x) == [1, 2]
+    assert figure.data[-1].name == "your prediction"
 
 
 def test_the_measured_the_fitted_and_the_true_law_can_be_told_apart() -> None:
