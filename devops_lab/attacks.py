@@ -14,11 +14,11 @@ import atexit
 import contextlib
 import itertools
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devops_lab.leftovers import new_home
 from devops_lab.limits import call_with_limit
 from devops_lab.route_function import RouteFunction, as_reply
 from devops_lab.translation import _
@@ -67,7 +67,7 @@ def small_shop() -> Path:
 
     It goes when the kernel ends. Where links need an administrator (Windows), the link is missing.
     """
-    shop = Path(tempfile.mkdtemp(prefix="devops-lab-shop-"))
+    shop = new_home()
     atexit.register(shutil.rmtree, shop, ignore_errors=True)
     (shop / "site" / "recipes").mkdir(parents=True)
     (shop / "site-backup").mkdir()

@@ -15,7 +15,8 @@ from devops_lab.families import Birth, birth_of, end, is_alive
 
 
 def new_home() -> Path:
-    """A new folder for this reaper, which no other user can enter."""
+    """A new folder for this process, which no other user can enter. The first reaper that is
+    started when the process is gone removes it."""
     pid, born_s = birth_of(os.getpid())
     return Path(tempfile.mkdtemp(prefix=f"devops-lab-{pid}-{born_s:.2f}-"))
 

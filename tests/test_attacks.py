@@ -1,5 +1,6 @@
 """The tricks of lesson 02, and the small shop that they are tried on."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,14 +71,16 @@ def test_the_courses_own_server_gives_what_it_should_and_nothing_else(shop: Path
         assert {server.get(path).status for path in SIDE_DOORS.values()} == {400}
 
 
-def test_the_small_shop_goes_with_the_kernel() -> None:
-    code = "from devops_lab.attacks import small_shop; print(small_shop())"
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    assert printed
-    assert not Path(printed).exists()
+def test_the_small_shop_goes_with_the_kernel_also_with_one_that_is_killed(tmp_path: Path) -> None:
+    def left_by(code: str) -> list[Path]:
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {"TMPDIR": str(tmp_path), "TEMP": str(tmp_path)},
+        )
+        return list(tmp_path.iterdir())
+
+    make = "import os; from devops_lab.attacks import small_shop; small_shop()"
+    assert left_by(make) == []
+    assert len(left_by(f"{make}; os.kill(os.getpid(), 9)")) == 1
+    assert left_by("from devops_lab.leftovers import sweep_all; sweep_all()") == []
