@@ -106,19 +106,22 @@ def in_theory(scenario: Scenario) -> dict[str, float]:
 
 def same_requests(scenario: Scenario, measured: "DataFrame") -> "DataFrame":
     """The simulation's attempts for the very requests of a measurement."""
-    return simulate(scenario, int(measured["request"].max()) + 1).take(measured["request"])
+    simulated = simulate(scenario, int(measured["request"].max()) + 1)
+    return simulated[simulated["request"].isin(measured["request"])]
 
 
 def agreement(scenario: Scenario, measured: "DataFrame") -> Agreement:
     """How well a measurement agrees with the simulation of the same requests."""
-    simulated = same_requests(scenario, measured)
+    simulated = by_request(same_requests(scenario, measured))
     overhead_s = _overhead_s(scenario, measured)
-    ours, theirs = simulated["latency_s"].to_numpy(), measured["latency_s"].to_numpy() - overhead_s
+    ours = simulated["latency_s"].to_numpy()
+    theirs = by_request(measured)["latency_s"].to_numpy() - overhead_s
     above = np.quantile(theirs, [0.5, 0.99]) / np.quantile(ours, [0.5, 0.99]) - 1
     return Agreement(overhead_s, float(np.corrcoef(ours, theirs)[0, 1]), *map(float, above))
 
 
 def _overhead_s(scenario: Scenario, measured: "DataFrame") -> float:
+    measured = measured[measured["attempt"] == 1]
     planned_s = service_times(scenario, int(measured["request"].max()) + 1)[measured["request"]]
     slow = [f"server-{number + 1}" for number in range(scenario.faults.slow_servers)]
     planned_s[measured["server"].isin(slow)] *= scenario.faults.slow_factor

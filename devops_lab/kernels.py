@@ -65,8 +65,8 @@ OPEN, OK, FAILED, FULL, REFUSED, CLOSED, TIMED_OUT, WITHDRAWN, HELD_BACK = range
 # How a server fails: any of them, drawn by lot, or always the same.
 ANY, CRASH, FREEZE, SLOW, ERRORS, UNREACHABLE = range(6)
 NOBODY = -1
-# Beside the numbers of the servers: what takes all of them at once.
-SHARED_CAUSE = 1 << 40
+# Beside the numbers of the servers: what takes all of them at once, by chance or as planned.
+SHARED_CAUSE, PLANNED = 1 << 40, (1 << 40) + 1
 
 # The client's rules are those of real clients, too; here they are compiled.
 _pause_s, _earn, _may_spend = map(inside, (backoff.pause_s, backoff.earn, backoff.may_spend))
@@ -319,6 +319,8 @@ SETTINGS = np.dtype(
         ("failure", np.int64),
         ("slow_factor", np.float64),
         ("repair_time_s", np.float64),
+        ("outage_from_s", np.float64),
+        ("outage_s", np.float64),
         ("detection_s", np.float64),
     ]
 )
@@ -443,8 +445,8 @@ def new_world(
         queues=_records(queues, QUEUE, idle=settings["places"]),
         places=_records(places, PLACE, holds=NOBODY, idle=np.arange(places)),
         # Events to come: of a try its departure, its hedge and, once given up, a retry; of a server
-        # two, and one of the cause that all share.
-        events=np.empty(3 * tries + 2 * servers + 1, EVENT).view(np.recarray),
+        # two, and one of each cause that all share.
+        events=np.empty(3 * tries + 2 * servers + 2, EVENT).view(np.recarray),
         samples=samples,
     )
 
@@ -832,15 +834,21 @@ def _fail_later(world, which, now):
 @inside
 def _fail(world, which, now):
     """A server fails, or all do at once."""
-    settings, is_shared = world.settings[0], which == SHARED_CAUSE
-    cycle = world.counts[0].shared_cycle if is_shared else world.servers[which].cycle
+    settings, cycle = world.settings[0], 1
+    if which == SHARED_CAUSE:
+        cycle = world.counts[0].shared_cycle
+    elif which != PLANNED:
+        cycle = world.servers[which].cycle
     failure = failure_kind(settings.failure, settings.seed, which, cycle - 1)
     for server in range(len(world.servers)):
-        if is_shared or server == which:
+        if which >= SHARED_CAUSE or server == which:
             world.servers[server].causes += 1
             if world.servers[server].causes == 1:
                 _take_down(world, server, failure, now)
-    _change_later(world, which, settings.repair_time_s, REPAIR, now)
+    if which == PLANNED:
+        _schedule(world, now + settings.outage_s, REPAIR, which)
+    else:
+        _change_later(world, which, settings.repair_time_s, REPAIR, now)
 
 
 @inside
@@ -880,11 +888,12 @@ def _lose_all(world, server, now):
 def _repair(world, which, now):
     """One cause has gone; a server that has no other is back."""
     for server in range(len(world.servers)):
-        if which == SHARED_CAUSE or server == which:
+        if which >= SHARED_CAUSE or server == which:
             world.servers[server].causes -= 1
             if world.servers[server].causes == 0:
                 _bring_back(world, server, now)
-    _fail_later(world, which, now)
+    if which != PLANNED:
+        _fail_later(world, which, now)
 
 
 @inside
@@ -972,6 +981,8 @@ def _run(arrivals, world):
         for server in range(len(world.servers)):
             _fail_later(world, server, 0.0)
         _fail_later(world, SHARED_CAUSE, 0.0)
+    if settings.outage_from_s < math.inf:
+        _schedule(world, settings.outage_from_s, FAIL, PLANNED)
     while counts.unanswered > 0:
         arrival_s = arrivals[request] if request < len(arrivals) else math.inf
         event_s = world.events[0].time_s if counts.events > 0 else math.inf

@@ -90,21 +90,34 @@ def _obstacles(scenario: Scenario) -> Iterator[str]:
 
 
 def _obstacles_in_parts(scenario: Scenario) -> Iterator[str]:
-    text = _("The real servers here have no {part}. Leave it out, or simulate it.")
     if scenario.faults.slow_servers and has_one_queue(scenario) and scenario.servers > 1:
         yield _(
             "One real server stands for all that share a queue, so none of them can be slower than "
             "the others. Choose another balancer, or simulate it."
         )
-    if scenario.queue_limit is not None:
-        yield text.format(part="queue_limit")
-    if scenario.faults.time_between_failures_s is not None and not _is_checked(scenario):
+    if needs_checks(scenario) and not _is_checked(scenario):
         yield _(
             "Servers that fail need a balancer that asks them how they are, which is Caddy here. "
             "Choose the balancer round_robin, random or least_connections, or simulate it."
         )
-    if scenario.client.attempts > 1:
-        yield _("The load generator tries once. Leave out attempts, or simulate it.")
+    if scenario.client.tied and not has_one_queue(scenario):
+        yield _(
+            "Tied requests know the servers by name, and behind a balancer they do not. Leave out "
+            "tied, or ask the servers with an HttpClient, or simulate it."
+        )
+    if scenario.client.idempotency_keys and not has_one_queue(scenario):
+        yield _(
+            "Each real server remembers its own answers only. Choose one server, or leave out "
+            "idempotency_keys, or simulate it."
+        )
+
+
+def needs_checks(scenario: Scenario) -> bool:
+    """Whether servers fail behind a balancer that has to find that out; where all share a queue,
+    the balancer has nothing to choose."""
+    faults = scenario.faults
+    is_planned = faults.outage_from_s is not None and not has_one_queue(scenario)
+    return faults.time_between_failures_s is not None or is_planned
 
 
 def _is_checked(scenario: Scenario) -> bool:

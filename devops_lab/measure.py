@@ -25,6 +25,7 @@ from devops_lab.measurable import (
     has_one_queue,
     is_replayed_exactly,
     limits,
+    needs_checks,
     obstacle,
 )
 from devops_lab.outages import outages
@@ -94,6 +95,7 @@ class Measurement:
             raise ValueError(reason)
         self.scenario = scenario
         self.planned = _plan(scenario, requests, duration_s)
+        self.requests = int(self.planned["request"].max()) + 1
         self.programs: list[Program] = []
         self._cell = cell
         self._load: Load | None = None
@@ -127,8 +129,8 @@ class Measurement:
 
     @property
     def share_done(self) -> float:
-        """How many of its requests have an end, from 0 to 1."""
-        return len(self.attempts()) / len(self.planned)
+        """How many of its requests are over, from 0 to 1."""
+        return self._load.requests_over() / self.requests if self._load else 0.0
 
     def wait(self) -> "DataFrame":
         """The attempts when all have ended; those so far after an interrupt or a failure."""
@@ -137,8 +139,8 @@ class Measurement:
         except KeyboardInterrupt:
             self._load.stop()
             text = _("The run was interrupted: {done} of {total} requests have been kept.")
-            done = len(self._load.attempts())
-            self._end = [text.format(done=done, total=len(self.planned))]
+            done = self._load.requests_over()
+            self._end = [text.format(done=done, total=self.requests)]
         except ProgramError as error:
             self._end = [str(error)]
         self.stop()
@@ -176,30 +178,36 @@ class Measurement:
         """The servers' common front door, with the way through it warmed up."""
         servers = [self._started(server) for server in _servers(self.scenario)]
         front, turns = servers[0], 1
-        if len(servers) > 1 or _servers_fail(self.scenario):
-            front = self._started(_balancer(self.scenario, servers))
+        balancer = None
+        if len(servers) > 1 or needs_checks(self.scenario):
+            front = balancer = self._started(_balancer(self.scenario, servers))
             turns = _turns_of_a_round(self.scenario)
-        if _servers_fail(self.scenario):
-            self._faults = self._new_faults(servers, front)
+        if self.scenario.faults.can_fail:
+            self._faults = self._new_faults(servers, balancer)
         # After one round it is the first one's turn again.
         for _turn in range(turns):
             front.get("/healthz")
         return front
 
-    def _new_faults(self, servers: list[Server], balancer: Balancer) -> FaultInjection:
+    def _new_faults(self, servers: list[Server], balancer: Balancer | None) -> FaultInjection:
         planned = outages(self.scenario, float(self.planned["end_s"].max()))
         slow_factor = self.scenario.faults.slow_factor
         return FaultInjection(servers, planned, slow_factor=slow_factor, balancer=balancer)
 
     def _new_load(self, front: Server | BalancerProgram) -> Load:
-        times_s = service_times(self.scenario, len(self.planned))
-        patience_s = 2 * limits().longest_s
+        scenario, patience_s = self.scenario, 2 * limits().longest_s
+        times_s = [
+            service_times(scenario, self.requests, attempt)
+            for attempt in range(1, scenario.client.attempts + 1)
+        ]
         return Load(
             f"{front.url}work",
-            arrivals=self.planned["intended_s"].tolist(),
+            arrivals=arrivals(scenario, self.requests).tolist(),
             # A longer one would not end within any run.
             service_times_s=np.minimum(times_s, LONGEST_SERVICE_S).tolist(),
-            timeout_s=min(self.scenario.client.timeout_s or patience_s, patience_s),
+            timeout_s=patience_s,
+            client=scenario.client,
+            seed=scenario.seed,
         )
 
 
@@ -210,8 +218,8 @@ def _plan(scenario: Scenario, requests: int | None, duration_s: float | None) ->
     longest_s = limits().longest_s
     times_s = _arrivals(scenario, requests, duration_s)
     planned = simulate(scenario, max(1, len(times_s)))
-    too_late = np.flatnonzero(planned["end_s"] > longest_s)
-    kept = min([len(times_s), *too_late[:1]])
+    too_late = planned["request"][planned["end_s"] > longest_s]
+    kept = min([len(times_s), *too_late])
     if kept == 0:
         text = _(
             "No request would come and be answered within {seconds:g} s. Choose a higher rate, a "
@@ -224,7 +232,7 @@ def _plan(scenario: Scenario, requests: int | None, duration_s: float | None) ->
             "A run here takes {seconds:g} s at most: the first {kept:,} of {asked:,} requests."
         )
         notes.append(text.format(seconds=longest_s, kept=kept, asked=len(times_s)))
-    first = planned.head(kept)
+    first = planned[planned["request"] < kept]
     first.attrs["notes"] = planned.attrs["notes"] + notes
     return first
 
@@ -270,6 +278,7 @@ def _servers(scenario: Scenario) -> list[Server]:
             name=f"server-{number}",
             workers=workers,
             slow_factor=faults.slow_factor if number <= faults.slow_servers else 1.0,
+            queue_limit=scenario.queue_limit,
             error_share=faults.error_share,
             # No two servers of any two seeds fail alike.
             seed=scenario.seed * MOST_SERVERS + number,
@@ -280,17 +289,13 @@ def _servers(scenario: Scenario) -> list[Server]:
 
 def _balancer(scenario: Scenario, servers: list[Server]) -> BalancerProgram:
     kind, policy = POLICIES[scenario.balancer]
-    checks = _checks(scenario) if _servers_fail(scenario) else {}
+    checks = _checks(scenario) if needs_checks(scenario) else {}
     if scenario.balancer == "weighted":
         return kind(servers, policy=policy, weights=[int(weight) for weight in scenario.weights])
     if policy == "round_robin":
         # Caddy begins with the second.
         return kind([servers[-1], *servers[:-1]], policy=policy, **checks)
     return kind(servers, policy=policy, **checks)
-
-
-def _servers_fail(scenario: Scenario) -> bool:
-    return scenario.faults.time_between_failures_s is not None
 
 
 def _checks(scenario: Scenario) -> dict[str, float]:

@@ -52,7 +52,8 @@ def outages(scenario: Scenario, duration_s: float) -> "DataFrame":
     `duration_s` is not known: an outage that lasts longer has no repair.
     """
     end_s = number("duration_s", duration_s, above=0)
-    shared = _failures(scenario, kernels.SHARED_CAUSE, scenario.faults.shared_share, end_s)
+    drawn = _failures(scenario, kernels.SHARED_CAUSE, scenario.faults.shared_share, end_s)
+    shared = _Times(*map(np.concatenate, zip(drawn, _planned(scenario, end_s), strict=True)))
     alone = 1 - scenario.faults.shared_share
     rows: dict[str, list[np.ndarray]] = {name: [] for name in INTERVALS}
     for server in range(scenario.servers):
@@ -230,6 +231,19 @@ def _failures(scenario: Scenario, which: int, part: float, end_s: float) -> _Tim
     starts_s = ends_s - repaired * down_s
     begun = starts_s < end_s
     return _Times(starts_s[begun], ends_s[begun], failures[begun])
+
+
+def _planned(scenario: Scenario, end_s: float) -> _Times:
+    """The outage at a set moment, if there is one."""
+    faults = scenario.faults
+    from_s = math.inf if faults.outage_from_s is None else faults.outage_from_s
+    if from_s >= end_s:
+        return _Times(np.empty(0), np.empty(0), np.empty(0, int))
+    with np.errstate(over="ignore"):
+        failure = kernels.failure_kind(
+            FAILURES.index(faults.failure), scenario.seed, kernels.PLANNED, 0
+        )
+    return _Times(np.array([from_s]), np.array([from_s + faults.outage_s]), np.array([failure]))
 
 
 def _as_columns(

@@ -184,6 +184,8 @@ class Faults:
     - "errors": all its answers are errors;
     - "any": one of these each time, drawn by lot.
 
+    With `outage_from_s` there is one more, at that moment: all servers fail for `outage_s`.
+
     The balancer learns of a failure or a repair that has lasted `detection_s`; until then it sends
     requests into the void. A slow server, or one that answers with errors, looks well to it.
     """
@@ -196,6 +198,8 @@ class Faults:
     detection_s: float = 0.0
     failure: str = "crash"
     shared_share: float = 0.0
+    outage_from_s: float | None = None
+    outage_s: float = 5.0
 
     def __post_init__(self) -> None:
         share("error_share", self.error_share)
@@ -208,7 +212,15 @@ class Faults:
         number("repair_time_s", self.repair_time_s, above=0, remedy=remedy)
         number("detection_s", self.detection_s, at_least=0)
         one_of("failure", self.failure, FAILURES)
+        if self.outage_from_s is not None:
+            number("outage_from_s", self.outage_from_s, at_least=0)
+        number("outage_s", self.outage_s, above=0, remedy=remedy)
         share("shared_share", self.shared_share)
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether a server is ever down."""
+        return self.time_between_failures_s is not None or self.outage_from_s is not None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def has_no_feedback(scenario: Scenario) -> bool:
         and scenario.queue_limit is None
         and client.is_patient
         and (faults.error_share == 0 or not client.minds_errors)
-        and faults.time_between_failures_s is None
+        and not faults.can_fail
     )
 
 
@@ -209,6 +209,8 @@ def _world(scenario: Scenario, requests: int) -> World:
         "failure": FAILURES.index(faults.failure),
         "slow_factor": faults.slow_factor,
         "repair_time_s": faults.repair_time_s,
+        "outage_from_s": or_endless(faults.outage_from_s),
+        "outage_s": faults.outage_s,
         "detection_s": faults.detection_s,
     }
     service_times_s = scenario.service_time_s * _slowness(scenario)

@@ -78,7 +78,7 @@ def _obstacles(scenario: Scenario) -> Iterator[str]:
         yield _("No formula here: the load changes with time, and formulas want a steady one.")
     if not client.is_patient or (client.minds_errors and faults.error_share > 0):
         yield _("No formula here: clients that give up or try again change the load they make.")
-    if faults.time_between_failures_s is not None:
+    if faults.can_fail:
         yield _("No formula here: servers crash, and their queues with them.")
     if faults.slow_servers:
         yield _("No formula here: the servers are not alike.")

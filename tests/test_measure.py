@@ -26,7 +26,7 @@ from devops_lab.nginx import nginx_is_here
 from devops_lab.processes import running
 from devops_lab.scenario import Scenario, sweep
 from devops_lab.simulate import arrivals, service_times, simulate
-from devops_lab.tables import ATTEMPTS
+from devops_lab.tables import ATTEMPTS, requests
 
 PATIENCE_S = 20.0
 # So few that they do not measure each other, on two cores too.
@@ -231,9 +231,13 @@ def test_on_binder_real_load_is_short_and_modest_and_says_so(
         ({"arrival_rate_per_s": 3_000, "balancer": "round_robin"}, "Above 2,000 requests/s"),
         ({"balancer": "weighted", "weights": (0.5, 1, 1)}, "weights must be whole numbers"),
         ({"balancer": "weighted", "weights": (999, 1, 1)}, "a sum of at most 1,000"),
-        ({"queue_limit": 3}, "have no queue_limit"),
-        ({"time_between_failures_s": 60}, "have no time_between_failures_s"),
-        ({"attempts": 2}, "tries once"),
+        ({"time_between_failures_s": 60}, "which is Caddy here"),
+        (
+            {"balancer": "random", "attempts": 2, "hedge_after_s": 0.1, "tied": True},
+            "Tied requests know the servers by name",
+        ),
+        ({"balancer": "random", "idempotency_keys": True}, "remembers its own answers only"),
+        ({"balancer": "weighted", "weights": (1, 1, 2), "outage_from_s": 1}, "which is Caddy"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_starts(
@@ -358,3 +362,24 @@ def test_a_sweep_measures_one_setting_after_the_other() -> None:
     assert swept["arrival_rate_per_s"].tolist() == rates
     assert (swept["latency_mean_s"] > 0.03).all()
     assert most == 1
+
+
+def test_clients_that_try_again_send_what_the_simulation_says_of_them() -> None:
+    """A storm: time-outs and pauses by lot on a full server, one row a try."""
+    scenario = Scenario(30, 0.05, workers=2, seed=3).changed(
+        timeout_s=0.4, attempts=3, backoff_s=0.05, jitter="full", queue_limit=20
+    )
+    with Measurement(
+        scenario.changed(outage_from_s=1.0, outage_s=0.6, failure="freeze"), 90
+    ) as run:
+        attempts, intervals = run.wait(), run.intervals()
+    assert run.requests == 90
+    assert attempts["attempt"].max() == run.planned["attempt"].max() == 3
+    assert set(attempts["request"]) == set(run.planned["request"])
+    firsts = attempts[attempts["attempt"] == 1]
+    assert firsts["intended_s"].tolist() == simulate(scenario, 90)["intended_s"].tolist()
+    [outage] = intervals.to_dict("records")
+    assert (outage["cause"], outage["server"], outage["shared"]) == ("freeze", "server-1", True)
+    lost = (requests(attempts)["outcome"] != "ok").mean()
+    expected = (requests(run.planned)["outcome"] != "ok").mean()
+    assert lost == pytest.approx(expected, abs=0.3)
