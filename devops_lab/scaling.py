@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from devops_lab.least_squares import (
+    best_coefficients,
+    covariance,
+    peak_interval,
+    student_t_quantile,
+)
 from devops_lab.queueing import mmc, servers_needed
 from devops_lab.rules import number, one_of, share, whole
 from devops_lab.translation import _
@@ -182,42 +188,23 @@ def fit_usl(n: Sequence[float], throughput: Sequence[float], confidence: float =
     """
     sizes, measured = _measurements(n, throughput)
     level = number("confidence", confidence, above=0, below=1)
-    law = _least_squares(sizes, measured)
-    residuals = measured - law.throughput(sizes)
-    freedom = len(sizes) - 3
-    jacobian = _jacobian(sizes, law)
-    scale = np.linalg.norm(jacobian, axis=0)
-    inverse = np.linalg.pinv(jacobian / scale)
-    covariance = inverse @ inverse.T / np.outer(scale, scale) * (residuals @ residuals / freedom)
-    centre = np.array([law.rate_1, law.contention, law.coherency])
-    reach = student_t_quantile((1 + level) / 2, freedom) * np.sqrt(np.diag(covariance))
-    lows, highs = np.maximum(centre - reach, 0.0).tolist(), (centre + reach).tolist()
+    coefficients = best_coefficients(sizes, measured)
+    law = Usl(*coefficients.tolist())
+    spread = covariance(sizes, measured, coefficients)
+    freedom = len(sizes) - len(coefficients)
+    reach = student_t_quantile((1 + level) / 2, freedom) * np.sqrt(np.diag(spread))
+    lows = np.maximum(coefficients - reach, 0.0).tolist()
+    highs = (coefficients + reach).tolist()
     rate_1, contention, coherency = zip(lows, highs, strict=True)
     return UslFit(
         law=law,
-        residuals=tuple(residuals.tolist()),
+        residuals=tuple((measured - law.throughput(sizes)).tolist()),
         confidence=level,
         rate_1_interval=rate_1,
         contention_interval=contention,
         coherency_interval=coherency,
-        peak_n_interval=_peak_interval(centre, covariance, freedom, level),
+        peak_n_interval=peak_interval(coefficients, spread, freedom, level),
     )
-
-
-def student_t_quantile(q: float, freedom: int) -> float:
-    """The value that a Student t quantity with so many degrees of freedom does not exceed with
-    probability `q` (at least 0.5).
-
-    >>> round(student_t_quantile(0.975, freedom=4), 3)
-    2.776
-    """
-    inside = 2 * number("q", q, at_least=0.5, below=1) - 1
-    low, high = 0.0, math.pi / 2
-    while (middle := (low + high) / 2) not in (low, high):
-        low, high = (
-            (low, middle) if _student_t_inside(middle, freedom) >= inside else (middle, high)
-        )
-    return math.sqrt(freedom) * math.tan(middle)
 
 
 def hpa_desired_replicas(
@@ -456,86 +443,6 @@ def _measurements(n: Sequence[float], throughput: Sequence[float]) -> tuple[np.n
         )
     number("throughput", measured.min(), above=0)
     return _counts(sizes), measured
-
-
-def _least_squares(sizes: np.ndarray, measured: np.ndarray) -> Usl:
-    """The best law without a negative coefficient: where the best of all has one, that is 0."""
-    terms = np.column_stack([np.ones_like(sizes), sizes - 1, sizes * (sizes - 1)])
-    best_miss, best = math.inf, np.zeros(3)
-    for free in ([0, 1, 2], [0, 1], [0, 2], [0]):
-        slowness = np.zeros(3)
-        slowness[free] = _fitted_slowness(sizes, measured, terms[:, free])
-        miss = _miss(sizes, measured, terms, slowness)
-        if slowness[0] > 0 and slowness.min() >= 0 and miss < best_miss:
-            best_miss, best = miss, slowness
-    return Usl(*(float(value) for value in (1 / best[0], best[1] / best[0], best[2] / best[0])))
-
-
-def _fitted_slowness(sizes: np.ndarray, measured: np.ndarray, terms: np.ndarray) -> np.ndarray:
-    """The coefficients of size / throughput = terms @ coefficients that fit *throughput* best.
-
-    Gauss-Newton from the straight fit of size / throughput, with steps halved until they help.
-    """
-    slowness = np.linalg.lstsq(terms, sizes / measured, rcond=None)[0]
-    for _step in range(100):
-        denominator = terms @ slowness
-        missed = measured - sizes / denominator
-        slope = -(sizes / denominator**2)[:, np.newaxis] * terms
-        scale = np.linalg.norm(slope, axis=0)
-        change = np.linalg.lstsq(slope / scale, missed, rcond=None)[0] / scale
-        before = _miss(sizes, measured, terms, slowness)
-        while _miss(sizes, measured, terms, slowness + change) > before:
-            change /= 2
-        if np.abs(change).max() <= 1e-13 * np.abs(slowness).max():
-            break
-        slowness = slowness + change
-    return slowness
-
-
-def _miss(
-    sizes: np.ndarray, measured: np.ndarray, terms: np.ndarray, slowness: np.ndarray
-) -> float:
-    denominator = terms @ slowness
-    # A curve that passes through infinity between the points is no fit, however close it comes.
-    return (
-        float(np.sum((measured - sizes / denominator) ** 2)) if denominator.min() > 0 else math.inf
-    )
-
-
-def _jacobian(sizes: np.ndarray, law: Usl) -> np.ndarray:
-    fitted = law.throughput(sizes)
-    shrinks = -(fitted**2) / (law.rate_1 * sizes)
-    return np.column_stack(
-        [fitted / law.rate_1, shrinks * (sizes - 1), shrinks * sizes * (sizes - 1)]
-    )
-
-
-def _peak_interval(
-    centre: np.ndarray, covariance: np.ndarray, freedom: int, level: float
-) -> tuple[float, float]:
-    """Quantiles of the peaks of laws drawn around the fitted one: the peak is far from normal."""
-    draw = np.random.default_rng(1)
-    spread = draw.multivariate_normal(np.zeros(3), covariance, size=10_000, method="eigh")
-    heavy = np.sqrt(freedom / draw.chisquare(freedom, size=(10_000, 1)))
-    laws = np.maximum(centre + spread * heavy, 0.0)
-    parallel, coherency = np.maximum(1 - laws[:, 1], 0.0), laws[:, 2]
-    peaks = np.full(len(laws), math.inf)
-    np.sqrt(np.divide(parallel, coherency, where=coherency > 0, out=peaks), out=peaks)
-    low, high = np.quantile(peaks, [(1 - level) / 2, (1 + level) / 2], method="nearest")
-    return float(low), float(high)
-
-
-def _student_t_inside(angle: float, freedom: int) -> float:
-    """P(|T| <= sqrt(freedom) tan angle) (Abramowitz and Stegun 26.7.3, 26.7.4)."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    term, total = (cosine, cosine) if odd else (1.0, 1.0)
-    for k in range(2 + odd, freedom - 1, 2):
-        term *= cosine**2 * (k - 1) / k
-        total += term
-    if freedom == 1:
-        total = 0.0
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
 
 
 def _within(ratio: float, tolerance: float) -> bool:

@@ -9,6 +9,7 @@ from truth import CASES, expected, truth
 
 from devops_lab.closing import ClosingPlan
 from devops_lab.course import data_folder
+from devops_lab.least_squares import student_t_quantile
 from devops_lab.queueing import mmc
 from devops_lab.scaling import (
     MachineSize,
@@ -22,7 +23,6 @@ from devops_lab.scaling import (
     hpa_desired_replicas,
     hpa_stabilised,
     hpa_step,
-    student_t_quantile,
     usl,
 )
 
