@@ -81,10 +81,9 @@ def who_did_what(events: DataFrame, finding: str = "") -> go.Figure:
     """
     events = _from_the_first_message(events)
     names = _names(events)
-    summary = " ".join(
-        part for part in (f"{_payments(events)}.", _troubles_in_words(events)) if part
-    )
-    figure = drawing(finding or _payments(events), summary, x=_("time (s)"), y="")
+    said = (*_payments_in_words(events), *_writes_in_words(events), *_troubles_in_words(events))
+    title = finding or _payments(events)
+    figure = drawing(title, " ".join(said), x=_("time (s)"), y="")
     places = {name: place for place, name in enumerate(names)}
     _add_troubles(figure, events, places)
     _add_work(figure, events, places, "worker")
@@ -354,13 +353,39 @@ def _counts(times: Series) -> str:
     return text.format(**values)
 
 
-def _troubles_in_words(events: DataFrame) -> str:
+def _payments_in_words(events: DataFrame) -> list[str]:
+    """How often the orders were paid, where they are of the kind that is paid."""
+    is_board = events["what"].isin(["written", "refused"]).any()
+    is_till = (events["what"] == "paid").any()
+    return [] if is_board and not is_till else [_("{payments}.").format(payments=_payments(events))]
+
+
+def _writes_in_words(events: DataFrame) -> list[str]:
+    texts = {
+        "written": _("{name} wrote {value}."),
+        "refused": _("{name} was refused with {value}."),
+    }
+    rows = events[events["what"].isin(list(texts))]
+    return [
+        texts[row.what].format(name=_beginning(row.worker), value=row.detail)
+        for row in rows.itertuples()
+    ]
+
+
+def _troubles_in_words(events: DataFrame) -> list[str]:
     texts = {
         "killed": _("{name} was killed at {time:.1f} s."),
         "frozen": _("{name} was frozen at {time:.1f} s."),
         "resumed": _("{name} ran on at {time:.1f} s."),
     }
     rows = events[events["what"].isin(list(texts))]
-    return " ".join(
-        texts[row.what].format(name=_lane(row.worker), time=row.time_s) for row in rows.itertuples()
-    )
+    return [
+        texts[row.what].format(name=_beginning(row.worker), time=row.time_s)
+        for row in rows.itertuples()
+    ]
+
+
+def _beginning(name: str) -> str:
+    """The name as it begins a sentence."""
+    lane = _lane(name)
+    return lane[:1].upper() + lane[1:]

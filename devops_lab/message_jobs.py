@@ -45,7 +45,8 @@ class PairsJob:
         names = {part["job"] for part in self._parts}
         lost = sorted(order["job"] for order in self._queue.set_aside() if order["job"] in names)
         if lost:
-            return 500, {"problem": _("These parts were set aside: {parts}.").format(parts=lost)}
+            text = _("These parts were set aside: {parts}.")
+            return 500, {"problem": text.format(parts=", ".join(lost))}
         events = self._queue.broker.events()
         done = events[(events["what"] == "written") & events["job"].isin(names)]
         if len(done) < len(names):

@@ -219,6 +219,23 @@ def test_a_frozen_holder_wakes_after_its_lease_and_only_a_token_stops_it(
     assert first < second
 
 
+def test_a_worker_can_be_told_when_to_die_and_when_to_freeze(broker: Broker) -> None:
+    queue = Queue(broker, lease_s=0.3)
+    send_all(queue, 2)
+    with Worker(queue, pay, name="a", dies_at="paid") as a:
+        assert wait_until(lambda: not a.is_running, within_s=PATIENCE_S)
+    with Worker(queue, pay, name="b", freezes_at="started") as b:
+        assert wait_until(lambda: b.is_frozen, within_s=PATIENCE_S)
+        assert not b.is_busy
+        b.resume()
+        queue.wait(PATIENCE_S)
+    events = broker.events()
+    last_of_a = events[events["worker"] == "a"]["what"].tolist()[-3:]
+    assert last_of_a == ["started", "paid", "killed"]
+    assert sum(paid(broker).values()) == 3
+    assert events["what"].tolist().count("frozen") == 1
+
+
 def test_a_lease_has_one_holder_at_a_time(broker: Broker) -> None:
     broker.lease("prices", lasts_s=600)
     claims = [broker.ask(lambda wire: wire.claim("prices", "somebody")) for _ in range(3)]
@@ -366,6 +383,8 @@ def test_a_bad_worker_is_refused() -> None:
             Worker(queue, "pay")
         with pytest.raises(ValueError, match="acknowledges must be one of before, after"):
             Worker(queue, pay, acknowledges="never")
+        with pytest.raises(ValueError, match="dies_at must be one of"):
+            Worker(queue, pay, dies_at="noon")
         with pytest.raises(ValueError, match="limit_s must be above 0"):
             Worker(queue, pay, limit_s=0)
         lock = threading.Lock()
