@@ -20,7 +20,7 @@ from devops_lab.translation import _
 # One worker of the smallest size needs so long for a closing, whatever its serial share.
 ALONE_S = 0.36
 SMALL_EUROS_PER_HOUR = 0.10
-SIZES = {_("size {size}").format(size=size): size for size in (1, 2, 4, 8)}
+SIZES = {_("size {size}").format(size=size): size for size in (1, 2, 4)}
 USUAL_SIZE = 1
 
 

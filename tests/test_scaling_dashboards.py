@@ -25,8 +25,10 @@ def move(dashboard: ScalingDashboard, **values: object) -> str:
     return dashboard.live.summary
 
 
-def crosses(dashboard: ScalingDashboard) -> bool:
-    return any(trace.get("name") == "measured" for trace in dashboard.live.traces)
+def crosses(dashboard: ScalingDashboard) -> int:
+    """How many closings are drawn as measured."""
+    places = [t["x"]["array"] for t in dashboard.live.traces if t.get("name") == "measured"]
+    return sum(len(dashboard.live.arrays[place]["bytes"]) // 8 for place in places)
 
 
 def test_every_control_moves_the_figure(dashboard: ScalingDashboard) -> None:
@@ -66,16 +68,16 @@ def test_a_bigger_machine_does_all_of_it_quicker_and_costs_what_the_slider_says(
 def test_the_real_server_is_laid_over_the_setting_it_was_run_with(
     dashboard: ScalingDashboard,
 ) -> None:
-    move(dashboard, serial_percent=10, entry_ms=2, size="size 8")
+    move(dashboard, serial_percent=10, entry_ms=2, size="size 4")
     dashboard.run_button.click()
     assert dashboard.run_button.description == "Stop"
     move(dashboard, workers=3)
     assert wait_until(lambda: not dashboard.is_running, within_s=120)
     assert processes.running() == []
-    assert wait_until(lambda: crosses(dashboard), within_s=20)
+    assert wait_until(lambda: crosses(dashboard) == 18, within_s=20)
     assert "Fitted: serial share" in dashboard.live.summary
     move(dashboard, serial_percent=11)
-    assert not crosses(dashboard)
+    assert crosses(dashboard) == 0
 
 
 def test_a_run_that_is_stopped_keeps_what_it_has_and_leaves_nothing_behind(
@@ -85,6 +87,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has_and_leaves_nothing_behind(
     assert wait_until(lambda: "1 of 18 closings" in dashboard.progress.value, within_s=60)
     dashboard.run_button.click()
     assert wait_until(lambda: not dashboard.is_running, within_s=60)
-    assert wait_until(lambda: crosses(dashboard), within_s=20)
+    assert wait_until(lambda: crosses(dashboard) > 0, within_s=20)
+    assert crosses(dashboard) < 18
     assert processes.running() == []
     assert dashboard.message == ""
