@@ -222,7 +222,7 @@ def _add_work(
     )
     if by == "worker":
         bars.text = [span.job.removeprefix("order ") for span in found]
-        bars.update(textposition="inside", insidetextanchor="start", textangle=0)
+        bars.update(textposition="inside", insidetextanchor="end", textangle=0)
         bars.update(insidetextfont={"color": "#1F2933", "size": 13})
     figure.add_trace(bars, **at)
     figure.update_layout(barmode="overlay")
@@ -239,6 +239,16 @@ def _add_marks(
     for kind, rows in shown[shown["what"].isin(list(_MARKS))].groupby("what"):
         x, y = rows["time_s"].to_numpy(), rows["place"].to_numpy(dtype=float)
         _add_points(figure, _MARKS[kind], kind, x, y, size=_SIZES.get(kind, 11), **at)
+        if kind == "written":
+            _add_values(figure, rows)
+
+
+def _add_values(figure: go.Figure, rows: DataFrame) -> None:
+    """What was written, beside its mark."""
+    for row in rows.itertuples():
+        figure.add_annotation(
+            x=row.time_s, y=row.place, text=row.detail, showarrow=False, yshift=18, font_size=13
+        )
 
 
 def _add_points(

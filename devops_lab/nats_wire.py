@@ -12,7 +12,7 @@ from nats.js.api import (
     RetentionPolicy,
     StreamConfig,
 )
-from nats.js.errors import APIError, BadRequestError, KeyWrongLastSequenceError
+from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, KeyWrongLastSequenceError
 
 from devops_lab.message_wire import ANSWER_WITHIN_S, TRY_AGAIN_EVERY_S, Delivery, QueueFullError
 from devops_lab.message_wire import QueueRules as Rules
@@ -126,7 +126,8 @@ class NatsWire:
 
     async def claim(self, lease: str, holder: str) -> int | None:
         bucket = await self._jetstream.key_value(_bucket(lease))
-        with contextlib.suppress(KeyWrongLastSequenceError):
+        # Taken; or its time ran out just while nats-py looked at who had it.
+        with contextlib.suppress(KeyWrongLastSequenceError, KeyNotFoundError):
             return await bucket.create("holder", holder.encode())
         return None
 

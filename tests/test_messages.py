@@ -238,12 +238,19 @@ def test_a_worker_can_be_told_when_to_die_and_when_to_freeze(broker: Broker) -> 
 
 def test_a_lease_has_one_holder_at_a_time(broker: Broker) -> None:
     broker.lease("prices", lasts_s=600)
-    claims = [broker.ask(lambda wire: wire.claim("prices", "somebody")) for _ in range(3)]
-    assert claims == [1, None, None]
+    assert [broker.claim("prices", name) for name in "abc"] == [1, None, None]
+    # Asked again and again, also in the very moment in which it ends.
     broker.lease("prices", lasts_s=0.1)
-    assert wait_until(
-        lambda: (broker.ask(lambda wire: wire.claim("prices", "b")) or 0) > 1, within_s=PATIENCE_S
-    )
+    tokens: list[int] = []
+
+    def has_changed_hands() -> bool:
+        token = broker.claim("prices", "d")
+        tokens.extend([token] if token else [])
+        return len(tokens) == 6
+
+    assert wait_until(has_changed_hands, within_s=PATIENCE_S)
+    assert tokens == sorted(set(tokens))
+    assert tokens[0] > 1
 
 
 def fail(order, desk):
