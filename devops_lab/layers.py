@@ -9,11 +9,17 @@ A click comes to the first layer, which asks the second, and so on; the last one
 """
 
 import json
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from devops_lab import rules
+import numpy as np
+
+from devops_lab.families import wait_until
+from devops_lab.loadgen import Load
+from devops_lab.processes import ProgramError
 from devops_lab.purpose_servers import PurposeServer
+from devops_lab.rules import number, whole
 from devops_lab.scenario import Client
 from devops_lab.servers import Server
 from devops_lab.translation import _
@@ -25,6 +31,8 @@ NAMES = ("shop", "orders", "database")
 MOST_LAYERS = 6
 # Enough for every try that a storm has under way at once.
 WORKERS = 2_000
+MOST_WORKERS = 10_000
+PATIENCE_S = 30.0
 
 
 class Layer(PurposeServer):
@@ -34,7 +42,7 @@ class Layer(PurposeServer):
 
     def __init__(self, below: Server, client: Client, *, name: str, workers: int = WORKERS) -> None:
         self.below, self.client = below, client
-        self.workers = rules.whole("workers", workers, at_least=1, at_most=10_000)
+        self.workers = whole("workers", workers, at_least=1, at_most=10_000)
         super().__init__(name=name)
 
     def options(self) -> dict[str, Any]:
@@ -61,7 +69,7 @@ class Layers:
     def __init__(
         self, names: Sequence[str] = NAMES, *, client: Client | None = None, **settings: Any
     ) -> None:
-        rules.whole("layers", len(names), at_least=1, at_most=MOST_LAYERS)
+        whole("layers", len(names), at_least=1, at_most=MOST_LAYERS)
         if len(set(names)) < len(names):
             raise ValueError(
                 _("Each layer has a name of its own, got {names}.").format(names=names)
@@ -98,6 +106,18 @@ class Layers:
             if isinstance(layer, Layer):
                 layer.set_client(client)
 
+    def come_to_rest(self) -> None:
+        """Give the last layer workers for all that still wait, so that no try is left."""
+        workers = self.bottom.settings.workers
+        self.bottom.set(workers=MOST_WORKERS)
+        at_rest = wait_until(self._is_idle, within_s=PATIENCE_S)
+        self.bottom.set(workers=workers)
+        if not at_rest:
+            raise ProgramError(_("The layers still have something to do; stop and start them."))
+
+    def _is_idle(self) -> bool:
+        return all("in_flight 0" in server.metrics() for server in self.layers)
+
     def asked(self) -> "DataFrame":
         """One row a layer: how many requests came to it, and how many for each of the first's."""
         from pandas import DataFrame
@@ -111,3 +131,57 @@ class Layers:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+class Watched(NamedTuple):
+    """What a site in layers did: the attempts of its customers, and the moments in seconds since
+    the run's start at which tries came to the last layer."""
+
+    clicks: "DataFrame"
+    asked_s: np.ndarray
+
+
+def watch_an_outage(
+    site: Layers,
+    client: Client,
+    *,
+    clicks_per_s: float = 10.0,
+    duration_s: float = 4.0,
+    outage_from_s: float = 1.0,
+    outage_s: float = 1.0,
+) -> Watched:
+    """What customers get and the last layer is asked while that is frozen for a moment.
+
+    Customers come like a clock and behave as `client` says. What the last layer was asked while
+    frozen it sees when it is back. At the end its queue is emptied, so that the next run is a new
+    one.
+    """
+    from_s = number("outage_from_s", outage_from_s, at_least=0)
+    until_s = from_s + number("outage_s", outage_s, above=0)
+    number("duration_s", duration_s, above=until_s, remedy=_("The end has to be seen, too."))
+    load = Load(
+        site.front.url + "work", clicks_per_s, duration_s, arrivals="constant", client=client
+    )
+    with load:
+        wait_until(lambda: load.begun_at is not None, within_s=PATIENCE_S)
+        begun_at = load.begun_at or time.time()
+        try:
+            _sleep_until(begun_at + from_s)
+            site.bottom.freeze()
+            _sleep_until(begun_at + until_s)
+        finally:
+            site.bottom.resume()
+        clicks = load.wait()
+    site.come_to_rest()
+    return Watched(clicks, _seconds_since(begun_at, site.bottom.log()))
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))
+
+
+def _seconds_since(begun_at: float, log: "DataFrame") -> np.ndarray:
+    from pandas import Timestamp
+
+    since_s = (log["time"] - Timestamp(begun_at, unit="s", tz="UTC")).dt.total_seconds()
+    return np.sort(since_s[since_s >= 0].to_numpy())

@@ -84,7 +84,7 @@ MAY_IMPORT = {
     # clients that behave, in the notebook and between layers; trying again and fan-out in numbers
     "clients": "calls client connections event_loop scenario tables",
     "layer_server": "access_log calls connections http1 purpose_program serve shop",
-    "layers": "purpose_servers scenario servers",
+    "layers": "families loadgen processes purpose_servers scenario servers",
     "retries": "backoff scenario",
     "tail": "",
     # a scenario on real servers, and its three answers side by side
@@ -139,9 +139,10 @@ MAY_IMPORT = {
     # figures
     "figures": "",
     "request_figures": "figures",
-    "comparison_figures": "figures queueing",
+    "comparison_figures": "figures",
     "page_figures": "figures",
-    "latency_figures": "figures",
+    "latency_figures": "figures queueing",
+    "three_ways_figure": "figures latency_figures",
     "availability_figures": "availability blocks figures",
     "availability_dashboards": "availability availability_figures dashboards outages scenario tables",
     "message_figures": "figures",
@@ -153,8 +154,7 @@ MAY_IMPORT = {
     "message_dashboards": "cells dashboards message_figures shifts",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "scaling_dashboards": "cells closing closing_servers dashboards scaling scaling_figures",
-    "three_ways": "cells dashboards figures latency_figures measure scenario simulate tables "
-    "theory",
+    "three_ways": "cells dashboards figures measure scenario simulate theory three_ways_figure",
     "balancing_dashboards": "autoscaler balancing_figures cells dashboards measure real_fleet"
     " scenario simulate simulated_fleet",
     "no_delay": "",
@@ -164,6 +164,7 @@ MAY_IMPORT = {
     "scrape": "labels tables",
     "logs": "tables",
     "signals": "labels timeseries",
+    "signal_runs": "families prometheus servers",
     "signal_figures": "figures timeseries",
     "signal_dashboards": "dashboards loadgen metric_store servers signal_figures signals telemetry",
     "generated_logs": "tables telemetry",

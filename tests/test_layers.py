@@ -1,7 +1,7 @@
 import pytest
 
 from devops_lab.families import wait_until
-from devops_lab.layers import Layers
+from devops_lab.layers import Layers, watch_an_outage
 from devops_lab.loadgen import send_load
 from devops_lab.processes import running
 from devops_lab.retries import tries_at_the_bottom
@@ -58,20 +58,19 @@ def test_overload_stays_after_its_cause_has_gone_until_the_tries_stop() -> None:
     """A bottom for 100/s that gets 10 clicks/s is frozen for a moment; tries keep it full."""
     storm = Client(timeout_s=0.4, attempts=3)
     with Layers(client=storm, service_time_s=0.01) as site:
-        site.front.get("/work")
-        send = {"rate_per_s": 10, "duration_s": 3, "arrivals": "constant", "client": storm}
-        before = send_load(site.front.url + "work", **send | {"duration_s": 1})
-        site.bottom.freeze()
-        send_load(site.front.url + "work", **send | {"duration_s": 1.5})
-        site.bottom.resume()
-        after = send_load(site.front.url + "work", **send)
-        last = after[after["intended_s"] > 2]
-        site.set_client(Client())
-        wait_until(lambda: "in_flight 0" in site.bottom.metrics(), within_s=60)
-        calm = send_load(site.front.url + "work", **send | {"client": Client(timeout_s=5.0)})
-    assert (before["outcome"] == "ok").mean() > 0.8
-    assert (last["outcome"] == "ok").mean() < 0.3
-    assert (calm["outcome"] == "ok").mean() == 1
+        clicks, asked_s = watch_an_outage(site, storm, duration_s=5)
+        site.set_client(Client(timeout_s=0.4))
+        calm, few_s = watch_an_outage(site, Client(timeout_s=0.4), duration_s=5)
+    last = clicks["intended_s"] > 3.5
+    assert (clicks.loc[last, "outcome"] == "ok").mean() < 0.3
+    assert (asked_s > 3.5).sum() > 1.5 * 100
+    assert (calm.loc[calm["intended_s"] > 3.5, "outcome"] == "ok").mean() > 0.7
+    assert len(few_s) < 100
+
+
+def test_an_outage_is_watched_to_its_end() -> None:
+    with Layers() as site, pytest.raises(ValueError, match="duration_s must be above 2.0, got 2"):
+        watch_an_outage(site, Client(), duration_s=2)
 
 
 def test_layers_without_a_name_of_their_own_are_refused() -> None:
