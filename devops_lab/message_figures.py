@@ -222,7 +222,7 @@ def _add_work(
     )
     if by == "worker":
         bars.text = [span.job.removeprefix("order ") for span in found]
-        bars.update(textposition="inside", insidetextanchor="end", textangle=0)
+        bars.update(textposition="inside", insidetextanchor="start", textangle=0)
         bars.update(insidetextfont={"color": "#1F2933", "size": 13})
     figure.add_trace(bars, **at)
     figure.update_layout(barmode="overlay")
