@@ -185,21 +185,22 @@ def _policies_in_words(simulated: Runs, measured: Runs) -> str:
     )
 
 
-def old_news(by_age: DataFrame, others: Mapping[str, float]) -> go.Figure:
+def old_news(by_age: DataFrame, others: Runs) -> go.Figure:
     """The p95 latency in ms of who sends to the shortest queue of some time ago, by that time.
 
-    `by_age` is a sweep over `information_age_s`; `others` are the p95 in seconds of policies that
-    need no such knowledge, drawn as lines.
+    `by_age` is a sweep over `information_age_s`; `others` are the attempts with policies that need
+    no such news, by their names, drawn as lines.
     """
+    p95_s = {name: run["latency_s"].quantile(0.95) for name, run in others.items()}
     ages_ms = milliseconds(by_age["information_age_s"].to_numpy(float))
     p95_ms = milliseconds(by_age["latency_p95_s"].to_numpy(float))
     text = _("Knowing the queues of {age} ago is worse than knowing nothing")
-    worse = by_age[by_age["latency_p95_s"] > max(others.values())]
+    worse = by_age[by_age["latency_p95_s"] > max(p95_s.values())]
     finding = _("News of the queues helps as long as it is fresh")
     if len(worse):
         finding = text.format(age=time_text(worse["information_age_s"].iloc[0]))
     text = _("{name}: p95 {p95}.")
-    said = [text.format(name=name, p95=time_text(s)) for name, s in others.items()]
+    said = [text.format(name=name, p95=time_text(s)) for name, s in p95_s.items()]
     text = _("Shortest queue of {age} ago: p95 {p95}.")
     said += [
         text.format(age=time_text(age_s), p95=time_text(s))
@@ -209,7 +210,7 @@ def old_news(by_age: DataFrame, others: Mapping[str, float]) -> go.Figure:
     figure = drawing(finding, " ".join([finding + ".", *said]), x=x, y=_("latency, p95 (ms)"))
     points = simulated_points(ages_ms, p95_ms)
     figure.add_trace(points.update(mode="lines+markers", name=_("shortest queue, old news")))
-    for dash, (name, seconds) in zip(("dash", "dot", "dashdot"), others.items(), strict=False):
+    for dash, (name, seconds) in zip(("dash", "dot", "dashdot"), p95_s.items(), strict=False):
         line = {"color": COLOURS["theory"], "width": 2, "dash": dash}
         height = [milliseconds(seconds)] * 2
         figure.add_scatter(x=[0, ages_ms[-1]], y=height, name=name, mode="lines", line=line)

@@ -38,11 +38,19 @@ LESSONS = {
         Lesson("04", _("Load and latency"), 40, _("Lesson 00: server, worker, latency.")),
         Lesson("05", _("Scaling up and out"), 40, _("Lessons 00 and 03: server, balancer, worker.")),
         Lesson(
+            "06",
+            _("Balancing and autoscaling"),
+            40,
+            _("Lesson 00: server, worker; lesson 04: utilisation, p95."),
+        ),
+        Lesson(
             "07",
             _("Messages and coordination"),
             40,
             _("Lesson 00: server, process, worker; how to write a function."),
         ),
+        Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
+        Lesson("13", _("Metrics"), 40, _("Lesson 00: server, status; lesson 04: percentile.")),
     )
 }
 

@@ -50,7 +50,7 @@ def _drawn(figures: Sequence[dict[str, Any]]) -> list[str]:
         page.add_script_tag(path=SCRIPT)
         drawn = [page.evaluate(DRAW, figure) for figure in figures]
         browser.close()
-    return [_without_chance(svg) for svg in drawn]
+    return [_smaller(_without_chance(svg)) for svg in drawn]
 
 
 def _without_chance(svg: str) -> str:
@@ -58,3 +58,17 @@ def _without_chance(svg: str) -> str:
     random_name = re.search(r'id="defs-([0-9a-f]+)"', svg)[1]
     nameless = svg.replace(random_name, "")
     return svg.replace(random_name, f"{zlib.crc32(nameless.encode()):08x}")
+
+
+def _smaller(svg: str) -> str:
+    """Points of a trace that look the same say so once, not each: half of a picture of points."""
+    return re.sub(r'<g class="points">(.*?)</g>', _styled_once, svg)
+
+
+def _styled_once(group: re.Match[str]) -> str:
+    styles = {*re.findall(r' style="([^"]*)"', group[1])}
+    if len(styles) != 1 or "<g" in group[1]:
+        return group[0]
+    [style] = styles
+    points = group[1].replace(f' style="{style}"', "").replace(' class="point"', "")
+    return f'<g class="points" style="{style}">{points}</g>'

@@ -87,6 +87,7 @@ MAY_IMPORT = {
     "layers": "families loadgen processes purpose_servers scenario servers",
     "retries": "backoff scenario",
     "tail": "",
+    "overload": "",
     # a scenario on real servers, and its three answers side by side
     "measurable": "balancer nginx scenario upstreams",
     "outages": "availability kernels scenario simulate tables",
@@ -141,6 +142,7 @@ MAY_IMPORT = {
     "request_figures": "figures",
     "comparison_figures": "figures",
     "page_figures": "figures",
+    "overload_figures": "figures",
     "latency_figures": "figures queueing",
     "three_ways_figure": "figures latency_figures",
     "availability_figures": "availability blocks figures",
@@ -154,6 +156,8 @@ MAY_IMPORT = {
     "message_dashboards": "cells dashboards message_figures shifts",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "scaling_dashboards": "cells closing closing_servers dashboards scaling scaling_figures",
+    "overload_dashboards": "balancing_dashboards dashboards measure overload overload_figures "
+    "scenario simulate tail",
     "three_ways": "cells dashboards figures measure scenario simulate theory three_ways_figure",
     "balancing_dashboards": "autoscaler balancing_figures cells dashboards measure real_fleet"
     " scenario simulate simulated_fleet",
