@@ -4,19 +4,24 @@
     logs.sql("SELECT status, count(*) AS requests FROM lines GROUP BY status")
     logs.of_request("1f3a")
 
-A line is one JSON object with the columns of `tables.ACCESS_LOG`. DuckDB reads the files anew for
-each question, so the answer has what was written a moment ago, and nothing is copied.
+A line is one JSON object with the columns of `tables.ACCESS_LOG`, or of another schema. DuckDB
+reads the files anew for each question, so the answer has what was written a moment ago, and nothing
+is copied.
 """
 
+import contextlib
 import hashlib
 import math
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from devops_lab.rules import number, share
-from devops_lab.tables import ACCESS_LOG, table
+from devops_lab.rules import number, share, whole
+from devops_lab.tables import ACCESS_LOG, Schema, table
+from devops_lab.translation import _
 
 # In the files every time is UTC; DuckDB needs more than it brings along to say so.
 SQL_TYPES = {
@@ -25,58 +30,95 @@ SQL_TYPES = {
     "float64": "DOUBLE",
     "datetime64[us, UTC]": "TIMESTAMP",
 }
-COLUMNS = ", ".join(f"{name}: '{SQL_TYPES[kind.dtype]}'" for name, kind in ACCESS_LOG.items())
-NO_LINES = ", ".join(f"NULL::{SQL_TYPES[c.dtype]} AS {name}" for name, c in ACCESS_LOG.items())
+
+
+class QueryError(Exception):
+    """A question that cannot be answered as it was asked; the message says why."""
 
 
 class Logs:
-    """Files of log lines; one that is not there yet has none.
+    """Files of log lines; one that is not there, or not any more, has none.
 
     A line that is no such JSON, or is longer than 16 MB, is skipped: `broken` counts them.
     """
 
-    def __init__(self, *files: str | Path) -> None:
+    def __init__(self, *files: str | Path, schema: Schema = ACCESS_LOG) -> None:
         self.files = [Path(file) for file in files]
+        self.schema = schema
+        self._types = {name: SQL_TYPES[column.dtype] for name, column in schema.items()}
         self._database = duckdb.connect(":memory:", config={"threads": 1})
 
     def sql(self, query: str, **parameters: object) -> pd.DataFrame:
         """What a query of the table `lines` finds. Times are UTC; `$name` is a parameter.
 
+        Raises `QueryError` where it cannot be understood.
+
         >>> Logs("not-written-yet.jsonl").sql("SELECT count(*) AS requests FROM lines")
            requests
         0         0
         """
-        self._database.execute(
-            f"CREATE OR REPLACE TEMP VIEW lines AS {self._read()} WHERE request_id IS NOT NULL"
-        )
-        return self._database.execute(query, parameters).df()
+        try:
+            return self._answer(query, parameters)
+        except duckdb.IOException:
+            # A file has gone between two looks; what is left is asked.
+            return self._answer(query, parameters)
+        except duckdb.Error as error:
+            text = _("{reason} The table is called lines; its columns are {columns}.")
+            # The first paragraph says it; the others draw an arrow under a query of ours.
+            reason = str(error).split("\n\n")[0].rstrip(".") + "."
+            raise QueryError(text.format(reason=reason, columns=", ".join(self.schema))) from None
 
     def lines(self) -> pd.DataFrame:
         """All lines in the order of time: a table of `tables.ACCESS_LOG`."""
-        return _as_table(self.sql("SELECT * FROM lines ORDER BY time"))
+        return self._as_table(self.sql("SELECT * FROM lines ORDER BY time"))
 
     def of_request(self, request_id: str) -> pd.DataFrame:
         """The lines about one request, of each server that had to do with it, in the order of
-        time: a table of `tables.ACCESS_LOG`."""
+        time: a table of `tables.ACCESS_LOG`.
+
+        Raises `LookupError` where no line is about it.
+        """
         query = "SELECT * FROM lines WHERE request_id = $request_id ORDER BY time"
-        return _as_table(self.sql(query, request_id=request_id))
+        found = self._as_table(self.sql(query, request_id=request_id))
+        if found.empty:
+            text = _(
+                "No line is about the request {request_id}. Was it copied whole? A server writes "
+                "its lines up to 50 ms after the answer."
+            )
+            raise LookupError(text.format(request_id=repr(request_id)))
+        return found
 
     def broken(self) -> int:
         """How many lines are no JSON object with a request's id."""
         query = f"SELECT count(*) FROM ({self._read()}) WHERE request_id IS NULL"
         return int(self._database.execute(query).fetchone()[0])
 
+    def _answer(self, query: str, parameters: Mapping[str, object]) -> pd.DataFrame:
+        self._database.execute(
+            f"CREATE OR REPLACE TEMP VIEW lines AS {self._read()} WHERE request_id IS NOT NULL"
+        )
+        return self._database.execute(query, parameters).df()
+
     def _read(self) -> str:
         there = [str(file).replace("'", "''") for file in self.files if file.exists()]
         if not there:
-            return f"SELECT * FROM (SELECT {NO_LINES} LIMIT 0)"
+            nothing = (f'NULL::{kind} AS "{name}"' for name, kind in self._types.items())
+            return f"SELECT * FROM (SELECT {', '.join(nothing)} LIMIT 0)"
         names = ", ".join(f"'{name}'" for name in there)
+        columns = ", ".join(f"\"{name}\": '{kind}'" for name, kind in self._types.items())
         options = "format='newline_delimited', ignore_errors=true"
-        return f"SELECT * FROM read_json([{names}], {options}, columns={{{COLUMNS}}})"
+        return f"SELECT * FROM read_json([{names}], {options}, columns={{{columns}}})"
+
+    def _as_table(self, found: pd.DataFrame) -> pd.DataFrame:
+        return table(found.assign(time=found["time"].dt.tz_localize("UTC")), self.schema)
 
 
 class Tail:
-    """The lines that have come into the files since one looked last."""
+    """The lines that have come into the files since one looked last.
+
+    A file that is gone has none; one that has become shorter was begun anew, and is read from its
+    first line.
+    """
 
     def __init__(self, *files: str | Path) -> None:
         self._read_bytes = {Path(file): 0 for file in files}
@@ -86,9 +128,10 @@ class Tail:
         return [line for file in self._read_bytes for line in self._new_lines_of(file)]
 
     def _new_lines_of(self, file: Path) -> list[str]:
-        if not file.exists():
-            return []
-        with file.open("rb") as opened:
+        whole = b""
+        with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
+            if opened.seek(0, os.SEEK_END) < self._read_bytes[file]:
+                self._read_bytes[file] = 0
             opened.seek(self._read_bytes[file])
             whole, _newline, _rest = opened.read().rpartition(b"\n")
         if not whole:
@@ -141,11 +184,18 @@ def requests_to_meet_once(kept_share: float, failing_share: float, chance: float
     return math.log1p(-chance) / math.log1p(-met) if 0 < met < 1 else (1.0 if met else math.inf)
 
 
+def chance_to_meet(kept_share: float, failing_share: float, requests: int) -> float:
+    """How likely it is that a failure of this share is in the sample of so many requests at least
+    once.
+
+    >>> round(chance_to_meet(kept_share=0.5, failing_share=0.5, requests=2), 4)
+    0.4375
+    """
+    met = share("kept_share", kept_share) * share("failing_share", failing_share)
+    return 1 - (1 - met) ** whole("requests", requests, at_least=0)
+
+
 def _place(request_id: str) -> float:
     """A number from 0 to 1 that an id always has."""
     digest = hashlib.blake2b(request_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
-
-
-def _as_table(found: pd.DataFrame) -> pd.DataFrame:
-    return table(found.assign(time=found["time"].dt.tz_localize("UTC")), ACCESS_LOG)

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from devops_lab.families import wait_until
+from devops_lab.generated_logs import USER_LOG
 from devops_lab.loadgen import send_load
-from devops_lab.logs import Logs, Tail, requests_to_meet_once, sampled
+from devops_lab.logs import Logs, QueryError, Tail, chance_to_meet, requests_to_meet_once, sampled
 from devops_lab.servers import Server
 from devops_lab.tables import ACCESS_LOG
 
@@ -56,7 +57,7 @@ def test_logs_that_are_not_written_yet_have_no_lines(tmp_path: Path) -> None:
     for name in ("none.jsonl", "empty.jsonl"):
         logs = Logs(tmp_path / name)
         assert list(logs.lines().columns) == list(ACCESS_LOG)
-        assert logs.broken() == len(logs.lines()) == len(logs.of_request("r1")) == 0
+        assert logs.broken() == len(logs.lines()) == 0
 
 
 def test_the_log_of_a_real_server_is_asked_while_it_is_written() -> None:
@@ -67,7 +68,8 @@ def test_the_log_of_a_real_server_is_asked_while_it_is_written() -> None:
         assert len(tail.new_lines()) == len(sent)
         assert tail.new_lines() == []
         server.get("/", headers={"X-Request-Id": "mine"})
-        assert wait_until(lambda: len(logs.of_request("mine")) == 1, within_s=5)
+        assert wait_until(lambda: "mine" in logs.lines().request_id.tolist(), within_s=5)
+        assert len(logs.of_request("mine")) == 1
         (followed,) = tail.new_lines()
         assert json.loads(followed)["request_id"] == "mine"
 
@@ -99,6 +101,7 @@ def test_a_rare_failure_hides_in_a_sample() -> None:
     random = np.random.default_rng(1)
     met = random.binomial(requests, kept * failing, 20_000) > 0
     assert met.mean() == pytest.approx(0.5, abs=5 * np.sqrt(0.25 / 20_000) + 0.001)
+    assert chance_to_meet(kept, failing, requests) == pytest.approx(0.5, abs=0.001)
     assert requests_to_meet_once(0, 0.5) == np.inf
     assert requests_to_meet_once(1, 1) == 1
 
@@ -106,3 +109,42 @@ def test_a_rare_failure_hides_in_a_sample() -> None:
 def test_shares_given_in_percent_are_recognised() -> None:
     with pytest.raises(ValueError, match="For 10 % write 0.1"):
         sampled(pd.DataFrame({"request_id": [], "status": []}), 10)
+
+
+def test_an_unknown_request_is_told_as_such() -> None:
+    with pytest.raises(LookupError, match="No line is about the request 'r9'"):
+        Logs("none.jsonl").of_request("r9")
+
+
+@pytest.mark.parametrize("query", ["SELCT 1", "SELECT user FROM line", "SELECT users FROM lines"])
+def test_wrong_sql_is_answered_with_the_table_and_its_columns(query: str) -> None:
+    with pytest.raises(QueryError, match="lines; its columns are time, request_id") as told:
+        Logs("none.jsonl").sql(query)
+    assert "CREATE" not in str(told.value)
+
+
+def test_another_schema_has_its_own_columns(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text(line("r1").replace("}", ', "user": "user-7"}'))
+    assert Logs(file, schema=USER_LOG).lines().user.tolist() == ["user-7"]
+
+
+def test_a_file_that_vanishes_takes_its_lines_with_it_and_nothing_else(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    one.write_text(line("r1"))
+    other.write_text(line("r2"))
+    logs, tail = Logs(one, other), Tail(one, other)
+    assert len(tail.new_lines()) == len(logs.lines()) == 2
+    one.unlink()
+    assert logs.lines().request_id.tolist() == ["r2"]
+    assert tail.new_lines() == []
+    one.write_text("new\n")
+    assert tail.new_lines() == ["new"]
+
+
+def test_a_file_that_vanishes_between_two_looks_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([True, False])
+    monkeypatch.setattr(Path, "exists", lambda _file: next(looks))
+    assert Logs(tmp_path / "gone.jsonl").sql("SELECT * FROM lines").empty
