@@ -16,12 +16,12 @@ from devops_lab.translation import _
 
 SHOWN_S, WINDOW_S, STEP_S = 40, 4.0, 1
 WORK_S, SLOW_TIMES = 0.02, 10
-# The faults that can be hidden, by the names in the menu.
+# What can be hidden, by the names in the menu: the kind of fault, and whom it befalls.
 HIDDEN = {
-    _("a bad release"): "bad_deploy",
-    _("a slow dependency"): "slow_dependency",
-    _("a rush of customers"): "spike",
-    _("a dead server"): "dead_server",
+    _("a bad release"): ("bad_deploy", None),
+    _("a slow dependency"): ("slow_dependency", None),
+    _("one sick server"): ("slow_dependency", "server-2"),
+    _("a rush of customers"): ("spike", None),
 }
 HIDDEN_H = 3
 WEEK_H = 7 * 24
@@ -78,10 +78,10 @@ class FindTheFault(Dashboard):
 
     def __init__(self, seed: int) -> None:
         random = np.random.default_rng(seed)
-        self._kind = str(random.choice(list(HIDDEN.values())))
+        self._truth = list(HIDDEN)[random.integers(len(HIDDEN))]
         self._start_h = int(random.integers(6, WEEK_H - 6))
-        server = "server-2" if self._kind == "dead_server" else None
-        fault = Fault(self._kind, f"{self._start_h}h", f"{HIDDEN_H}h", server=server)
+        kind, server = HIDDEN[self._truth]
+        fault = Fault(kind, f"{self._start_h}h", f"{HIDDEN_H}h", server=server)
         self._shop = Shop(days=7, servers=3, step_s=600, faults=(fault,), seed=seed)
         seen = signals(self._shop.samples(), window_s=1_800)
         self._signals = seen.set_axis((seen.index - seen.index[0]) / pd.Timedelta("1h"))
@@ -98,17 +98,16 @@ class FindTheFault(Dashboard):
         self.children = (*self.children[:2], self.button, *self.children[2:])
 
     def _judge(self) -> None:
-        hour, kind = self.values["hour"], HIDDEN[self.values["kind"]]
+        hour, kind = self.values["hour"], self.values["kind"]
         end_h = self._start_h + HIDDEN_H
         off_h = max(self._start_h - hour, hour - end_h, 0)
-        self.score = round(50 / (1 + off_h)) + (50 if kind == self._kind else 0)
+        self.score = round(50 / (1 + off_h)) + (50 if kind == self._truth else 0)
         self.redraw()
         text = _(
             "{score} of 100 points. It was {truth}, from hour {start} to {end}; your mark is {off} "
             "hours away."
         )
-        truth = next(name for name, hidden in HIDDEN.items() if hidden == self._kind)
-        told = {"truth": truth, "start": self._start_h, "end": end_h, "off": off_h}
+        told = {"truth": self._truth, "start": self._start_h, "end": end_h, "off": off_h}
         self._say(text.format(score=self.score, **told))
 
     def _draw_week(self, hour: int, kind: str) -> go.Figure:

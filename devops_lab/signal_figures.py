@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from devops_lab.figures import COLOURS, drawing, milliseconds, percent_text, time_text
+from devops_lab.figures import (
+    COLOURS,
+    add_prediction,
+    drawing,
+    milliseconds,
+    percent_text,
+    time_text,
+)
 from devops_lab.timeseries import histogram_quantile
 from devops_lab.translation import _
 
@@ -22,7 +29,7 @@ def golden_signals(
     Takes the table of `signals.signals`, whose index is the axis: timestamps, or seconds with `x`
     as their title. `planted` faults (`Shop.planted`) are shaded.
     """
-    summary = _in_words(signals)
+    summary = _whole_in_words(signals) if finding else _now_in_words(signals)
     figure = drawing(finding or summary, summary, x=x, y="")
     figure.update_layout(_four_panels())
     lines = (
@@ -36,7 +43,7 @@ def golden_signals(
         known = signals[column].dropna()
         figure.add_trace(
             go.Scatter(
-                x=known.index.to_numpy(),
+                x=_moments(known.index),
                 y=times * known.to_numpy(),
                 yaxis=axis,
                 mode="lines",
@@ -46,6 +53,12 @@ def golden_signals(
     for fault in () if planted is None else planted.itertuples():
         shade(figure, fault.start, fault.end)
     return figure
+
+
+def _moments(index: pd.Index) -> list[str] | np.ndarray:
+    if isinstance(index, pd.DatetimeIndex):
+        return index.strftime("%Y-%m-%d %H:%M:%S").tolist()
+    return index.to_numpy(float)
 
 
 def _four_panels() -> dict[str, object]:
@@ -88,7 +101,7 @@ def mark(figure: go.Figure, moment: object) -> None:
     figure.add_shape(type="line", x0=moment, x1=moment, y0=0, y1=1, yref="paper", line=line)
 
 
-def _in_words(signals: pd.DataFrame) -> str:
+def _now_in_words(signals: pd.DataFrame) -> str:
     if signals.empty:
         return _("Nothing has been measured yet.")
     now = signals.iloc[-1]
@@ -104,8 +117,26 @@ def _in_words(signals: pd.DataFrame) -> str:
     )
 
 
+def _whole_in_words(signals: pd.DataFrame) -> str:
+    highest = signals.max()
+    return _(
+        "From {least:.0f} to {most:.0f} requests/s; at most {errors} errors, a p99 of {latency}, "
+        "and {inside:.0f} in flight."
+    ).format(
+        least=signals["requests_per_s"].min(),
+        most=highest["requests_per_s"],
+        errors=percent_text(round(highest["error_share"], 3)),
+        latency=time_text(highest["latency_p99_s"]),
+        inside=highest["in_flight"],
+    )
+
+
 def percentile_by_buckets(
-    latencies_s: np.ndarray, edges_s: Mapping[str, Sequence[float]], q: float = 0.99
+    latencies_s: np.ndarray,
+    edges_s: Mapping[str, Sequence[float]],
+    *,
+    q: float = 0.99,
+    predicted_ms: float | None = None,
 ) -> go.Figure:
     """One percentile of the same latencies, read from buckets with other edges: a row each, and the
     true one as a line through all of them."""
@@ -130,6 +161,7 @@ def percentile_by_buckets(
         orientation="h",
         name=_("read from the buckets"),
         marker_color=COLOURS["theory"],
+        opacity=0.4,
         width=0.5,
     )
     for row, name in enumerate(rows):
@@ -147,15 +179,17 @@ def percentile_by_buckets(
             marker={
                 "symbol": "line-ns",
                 "size": 34,
-                "line": {"width": 2, "color": COLOURS["wait"]},
+                "line": {"width": 2, "color": COLOURS["theory"]},
             },
         )
     figure.add_vline(
         exact_ms,
         line={"color": COLOURS["measured"], "width": 3},
         annotation={"text": _("in truth")},
-        annotation_position="top",
+        annotation_position="bottom right",
     )
+    if predicted_ms is not None:
+        add_prediction(figure, _("your prediction"), x=predicted_ms)
     return figure.update_layout(showlegend=True, yaxis_showgrid=False)
 
 

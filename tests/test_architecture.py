@@ -87,7 +87,7 @@ MAY_IMPORT = {
     "layers": "families loadgen processes purpose_servers scenario servers",
     "retries": "backoff scenario",
     "tail": "",
-    "overload": "",
+    "overload": "scenario simulate",
     # a scenario on real servers, and its three answers side by side
     "measurable": "balancer nginx scenario upstreams",
     "outages": "availability kernels scenario simulate tables",
