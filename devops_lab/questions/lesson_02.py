@@ -53,7 +53,7 @@ _ROUTE_CASES = (
     ),
     _wanted(
         "/menu",
-        _('status 200, application/json, and the text {"bread": 3}'),
+        _("status 200, application/json, and the text {text}").format(text='{"bread": 3}'),
         lambda reply: (
             reply.status == 200
             and reply.content_type.startswith("application/json")
