@@ -1,6 +1,5 @@
-"""Figures of the three ways beside each other: how latencies are distributed, how much the servers
-answer, and how a run goes over time. Theory is a line, the simulation points, real servers crosses.
-"""
+"""Figures of the three ways beside each other: how much the servers answer, and how a run goes over
+time. Theory is a line, the simulation points, real servers crosses."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,57 +17,14 @@ from devops_lab.figures import (
     theory_line,
     time_text,
 )
-from devops_lab.queueing import SteadyState
 from devops_lab.translation import _
 
-POINTS = 60
 WINDOWS = 20
-# One request of a thousand, as far down as the scale of rare ones goes; its marks in per cent.
-RAREST_SHOWN = 0.001
-TICKS = (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
 PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 # Each percentile of a run over time has its own kind of line.
 DASHES = {"p50": "solid", "p95": "dash", "p99": "dot"}
 # A throughput below this share of the load is no longer chance.
 KEEPS_UP = 0.95
-
-
-def latency_distribution(
-    simulated: DataFrame,
-    *,
-    formula: SteadyState | None = None,
-    measured: DataFrame | None = None,
-    predicted_ms: float | None = None,
-) -> go.Figure:
-    """The share of requests that took longer than so many ms, on a scale that shows the rare ones.
-
-    Takes tables of attempts (`tables.ATTEMPTS`), of which those that ended well count; for a
-    measurement the simulation of the same requests shows best how well both agree. `predicted_ms`
-    is the learner's own, a dotted line. Raises ValueError where no request was answered.
-    """
-    runs = _runs(simulated, measured)
-    latencies = {way: _answered(attempts) for way, attempts in runs.items()}
-    finding = _tail_in_words([*latencies.values()][-1])
-    figure = drawing(
-        finding,
-        " ".join([f"{finding}.", *_percentiles_in_words(latencies, formula)]),
-        x=_("latency (ms)"),
-        y=_("requests that took longer (%)"),
-    )
-    rarest = min(1 / len(latency_s) for latency_s in latencies.values())
-    rarest = max(rarest, RAREST_SHOWN)
-    longest_s = max(latency_s.quantile(1 - rarest) for latency_s in latencies.values())
-    if formula is not None:
-        figure.add_trace(theory_line(*_tail_of(formula, longest_s)))
-    for way, latency_s in latencies.items():
-        figure.add_trace(_WAYS[way](*_tail(latency_s)))
-    _mark_percentiles(figure)
-    if predicted_ms is not None:
-        add_prediction(figure, _("your prediction"), x=predicted_ms)
-    figure.update_xaxes(range=[0, 1.05 * milliseconds(max(longest_s, (predicted_ms or 0) / 1e3))])
-    lowest, highest = np.log10(100 * rarest), np.log10(100)
-    figure.update_yaxes(type="log", tickvals=TICKS, range=[lowest - 0.05, highest + 0.05])
-    return figure.update_layout(showlegend=True, margin_r=56)
 
 
 _WAYS = {"simulated": simulated_points, "measured": measured_crosses}
@@ -84,48 +40,6 @@ def _answered(attempts: DataFrame) -> Series:
     if latency_s.empty:
         raise ValueError(_("No request was answered: there is no latency to draw."))
     return latency_s
-
-
-def _tail(latency_s: Series) -> tuple[np.ndarray, np.ndarray]:
-    """Latencies in ms and the percentage that took as long or longer, denser towards the rare."""
-    count = len(latency_s)
-    ranks = np.unique(np.geomspace(1, count, min(POINTS, count)).round().astype(int))
-    longest_first = np.sort(latency_s.to_numpy())[::-1]
-    return milliseconds(longest_first[ranks - 1]), 100 * ranks / count
-
-
-def _tail_of(formula: SteadyState, longest_s: float) -> tuple[np.ndarray, np.ndarray]:
-    moments_s = np.linspace(0, longest_s, 120)
-    return milliseconds(moments_s), np.array([100 * formula.latency_tail(s) for s in moments_s])
-
-
-def _mark_percentiles(figure: go.Figure) -> None:
-    for name, q in PERCENTILES.items():
-        line = {"color": COLOURS["theory"], "width": 1, "dash": "dash"}
-        figure.add_hline(100 * (1 - q), line=line, opacity=0.6)
-        place = {"x": 1.01, "xref": "paper", "xanchor": "left", "showarrow": False}
-        figure.add_annotation(text=name, y=np.log10(100 * (1 - q)), **place)
-
-
-def _tail_in_words(latency_s: Series) -> str:
-    p50_s, p99_s = latency_s.quantile([0.5, 0.99])
-    text = _("One request in a hundred takes longer than {p99}, {times:.2g} times the median")
-    return text.format(p99=time_text(p99_s), times=p99_s / p50_s)
-
-
-def _percentiles_in_words(
-    latencies: Mapping[str, Series], formula: SteadyState | None
-) -> Iterator[str]:
-    seconds = {way: latency_s.quantile for way, latency_s in latencies.items()}
-    if formula is not None:
-        seconds = {"theory": formula.latency_quantile_s, **seconds}
-    words = {
-        "theory": _("Theory: p50 {p50}, p95 {p95}, p99 {p99}."),
-        "simulated": _("Simulated: p50 {p50}, p95 {p95}, p99 {p99}."),
-        "measured": _("Measured: p50 {p50}, p95 {p95}, p99 {p99}."),
-    }
-    for way, quantile_s in seconds.items():
-        yield words[way].format(**{p: time_text(quantile_s(q)) for p, q in PERCENTILES.items()})
 
 
 def throughput_against_load(

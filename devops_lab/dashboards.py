@@ -9,25 +9,28 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anywidget
 import ipywidgets
 import plotly.graph_objects as go
 
-from devops_lab import attacks, cells, rules
+from devops_lab import cells, rules
 from devops_lab.live_figure import LiveFigure
-from devops_lab.loadgen import LiveLoad
-from devops_lab.request_figures import answers_by_wish, latest_requests
-from devops_lab.servers import Server
 from devops_lab.tables import ATTEMPTS, table
 from devops_lab.translation import _, ngettext
 
-Startable = TypeVar("Startable", Server, LiveLoad)
+# What real servers need is imported where they are started: that takes longer than all else that a
+# first figure needs.
+if TYPE_CHECKING:
+    from devops_lab.processes import Program
+    from devops_lab.servers import Server
+
+AnyProgram = TypeVar("AnyProgram", bound="Program")
 
 SLOW_MOVE_S = 0.1
 MOST_SETTINGS_AHEAD = 1_000
@@ -165,6 +168,11 @@ def slider(
     )
 
 
+def steps(label: str, numbers: Sequence[float], value: float) -> ipywidgets.SelectionSlider:
+    """A slider over numbers that are not equally far apart, with its unit in the label."""
+    return ipywidgets.SelectionSlider(options=numbers, value=value, description=label, **_LOOK)
+
+
 def menu(label: str, options: list[str]) -> ipywidgets.Dropdown:
     """A menu to choose one of the options."""
     return ipywidgets.Dropdown(
@@ -184,7 +192,7 @@ class RunDashboard(Dashboard):
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget]) -> None:
         self._cell = cells.current()
-        self._programs: list[Server | LiveLoad] = []
+        self._programs: list[Program] = []
         self.button = ipywidgets.Button(button_style="primary")
         self.button.on_click(lambda _button: self._start_or_stop())
         self.state = ipywidgets.HTML(layout={"margin": "0 0 0 1em"})
@@ -204,7 +212,7 @@ class RunDashboard(Dashboard):
         """What a start would do with these values, in one sentence."""
         raise NotImplementedError
 
-    def own(self, program: Startable) -> Startable:
+    def own(self, program: AnyProgram) -> AnyProgram:
         """Start the program and return it; it ends when the run does."""
         self._programs.append(program)
         # Started by a button, it belongs to the cell that shows it: run again, that ends it.
@@ -214,6 +222,8 @@ class RunDashboard(Dashboard):
     @property
     def is_running(self) -> bool:
         """Whether load is being sent; it ends by itself after ten minutes."""
+        from devops_lab.loadgen import LiveLoad
+
         loads = (program for program in self._programs if isinstance(program, LiveLoad))
         return any(load.is_running for load in loads)
 
@@ -236,7 +246,7 @@ class RunDashboard(Dashboard):
         for program in reversed(programs):
             program.stop()
 
-    def _keep_drawing(self, programs: list[Server | LiveLoad]) -> None:
+    def _keep_drawing(self, programs: list["Program"]) -> None:
         while self._programs is programs and self.is_running:
             self.redraw()
             time.sleep(REFRESH_S)
@@ -268,12 +278,17 @@ class OneServerUnderLoad(RunDashboard):
 
     def start(self, rate_per_s: int, **of_the_server: int) -> None:
         """A server, and a load on it."""
+        from devops_lab.loadgen import LiveLoad
+        from devops_lab.servers import Server
+
         self._server = self.own(Server(name="oven", **_settings(**of_the_server)))
         load = LiveLoad(self._server.url + "work", rate_per_s, arrivals="constant")
         self._load = self.own(load)
 
     def draw(self, rate_per_s: int, **of_the_server: int) -> go.Figure:
         """The latest requests; the server and its load follow the controls."""
+        from devops_lab.request_figures import latest_requests
+
         if self.is_running:
             self._server.set(**_settings(**of_the_server))
             self._load.set(rate_per_s=rate_per_s)
@@ -302,11 +317,14 @@ def one_server_under_load() -> Dashboard:
     return OneServerUnderLoad()
 
 
-def request_mix(servers: Mapping[str, Server], secret: str) -> Dashboard:
+def request_mix(servers: "Mapping[str, Server]", secret: str) -> Dashboard:
     """A dashboard that sends real requests of three kinds to one of the servers; lesson 02.
 
     The servers are started here. An answer with the `secret` text in it counts as a leak.
     """
+    from devops_lab import attacks
+    from devops_lab.request_figures import answers_by_wish
+
     for server in servers.values():
         server.start()
 

@@ -11,7 +11,7 @@ see the figure: it is kept in the figure itself and read by `summary_of`.
 import html
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -54,6 +54,8 @@ ENDS = {
     "closed": End("no_answer", _("lost with its server"), "triangle-down"),
     "refused": End("no_answer", _("no server to go to"), "diamond"),
 }
+# As plotly's own objects, or as their properties by name.
+Traces = Sequence[go.Scatter | go.Bar | dict[str, Any]]
 # What a notebook stores of a figure.
 PLOTLY = "application/vnd.plotly.v1+json"
 # No "Share chart" (an upload), no logo, no buttons: drag to zoom, double-click to see all again.
@@ -113,17 +115,22 @@ LIGHT = _template(ink="#1F2933", quiet="#8A949E", grid="#E4E7EB", paper="#FFFFFF
 DARK = _template(ink="#E4E7EB", quiet="#8A949E", grid="#3A4450", paper="rgba(0,0,0,0)")
 
 
-def drawing(finding: str, summary: str, *, x: str, y: str) -> go.Figure:
-    """An empty figure in the course's look: its title (the finding), summary and axis titles."""
-    return go.Figure(
-        layout={
-            "template": LIGHT,
-            "title": {"text": _in_lines(finding)},
-            "meta": {"summary": summary},
-            "xaxis": {"title": {"text": x}},
-            "yaxis": {"title": {"text": y}},
-        }
-    )
+def drawing(
+    finding: str, summary: str, *, x: str, y: str, traces: Traces = (), **layout: Any
+) -> go.Figure:
+    """A figure in the course's look: its title (the finding), summary and axis titles.
+
+    Without `traces` it is empty. They and the rest of plotly's `layout` may come later, too, but a
+    slider's figure gives them here: plotly checks what comes later twice.
+    """
+    own = {
+        "template": LIGHT,
+        "title": {"text": _in_lines(finding)},
+        "meta": {"summary": summary},
+        "xaxis": {"title": {"text": x}} | layout.pop("xaxis", {}),
+        "yaxis": {"title": {"text": y}} | layout.pop("yaxis", {}),
+    }
+    return go.Figure(data=[*traces], layout=own | layout)
 
 
 def _in_lines(title: str) -> str:
@@ -174,32 +181,82 @@ def show(figure: go.Figure) -> None:
 # ---- the four ways to a number: each has its own colour and its own shape ----
 
 
+# By way, the properties of its trace; where a name is shown, it is the one in the legend.
+WAYS: dict[str, dict[str, Any]] = {
+    "theory": {
+        "name": _("theory"),
+        "mode": "lines",
+        "line": {"color": COLOURS["theory"], "width": 2.5},
+    },
+    # The formula's line in pieces, for values that no line joins.
+    "theory_dashes": {
+        "name": _("theory"),
+        "mode": "markers",
+        "marker": {
+            "symbol": "line-ew",
+            "size": 26,
+            "line": {"color": COLOURS["theory"], "width": 3},
+        },
+    },
+    "simulated": {
+        "name": _("simulated"),
+        "mode": "markers",
+        "marker": {"color": COLOURS["simulated"], "symbol": "circle", "size": 8},
+    },
+    # The simulation of the very requests that were measured: rings, about their crosses.
+    "replayed": {
+        "name": _("simulated, same requests"),
+        "mode": "markers",
+        "marker": {
+            "color": COLOURS["simulated"],
+            "symbol": "circle-open",
+            "size": 16,
+            "line": {"width": 2},
+        },
+    },
+    "measured": {
+        "name": _("measured"),
+        "mode": "markers",
+        "marker": {
+            "color": COLOURS["measured"],
+            "symbol": "x-thin",
+            "size": 9,
+            "line": {"color": COLOURS["measured"], "width": 2},
+        },
+    },
+    "prediction": {
+        "name": _("your prediction"),
+        "mode": "lines",
+        "line": {"color": COLOURS["prediction"], "width": 3, "dash": "dot"},
+    },
+}
+
+
 def theory_line(x: np.ndarray, y: np.ndarray) -> go.Scatter:
     """What a formula says: a line."""
-    return go.Scatter(
-        x=x, y=y, name=_("theory"), mode="lines", line={"color": COLOURS["theory"], "width": 2.5}
-    )
+    return go.Scatter(x=x, y=y, **WAYS["theory"])
 
 
 def simulated_points(x: np.ndarray, y: np.ndarray) -> go.Scatter:
     """What the simulation gave: round points."""
-    marker = {"color": COLOURS["simulated"], "symbol": "circle", "size": 8}
-    return go.Scatter(x=x, y=y, name=_("simulated"), mode="markers", marker=marker)
+    return go.Scatter(x=x, y=y, **WAYS["simulated"])
+
+
+def simulated_rings(x: np.ndarray, y: np.ndarray) -> go.Scatter:
+    """What the simulation gave for the very requests that were measured: rings."""
+    return go.Scatter(x=x, y=y, **WAYS["replayed"])
 
 
 def measured_crosses(x: np.ndarray, y: np.ndarray) -> go.Scatter:
     """What real servers did: crosses."""
-    marker = {"color": COLOURS["measured"], "symbol": "x-thin", "size": 9}
-    marker["line"] = {"color": COLOURS["measured"], "width": 2}
-    return go.Scatter(x=x, y=y, name=_("measured"), mode="markers", marker=marker)
+    return go.Scatter(x=x, y=y, **WAYS["measured"])
 
 
 def add_prediction(
     figure: go.Figure, label: str, *, x: float | None = None, y: float | None = None
 ) -> None:
     """Draw the learner's own number into the figure: a dotted line across it, with its label."""
-    look = {"line": {"color": COLOURS["prediction"], "width": 3, "dash": "dot"}}
-    look["annotation"] = {"text": label}
+    look = {"line": WAYS["prediction"]["line"], "annotation": {"text": label}}
     if y is not None:
         figure.add_hline(y, annotation_position="top left", **look)
     if x is not None:
@@ -226,14 +283,16 @@ def time_text(seconds: float) -> str:
     return f"{seconds / 60:.3g} min"
 
 
-def scale_end(highest: float) -> float:
+def scale_end(highest: float, least: float = 200) -> float:
     """The end of a scale from 0 for a figure that moves, one that would hide a climb if it moved
-    along with each number; where there is no number yet, the shortest.
+    along with each number: `least`, or the next of 1.2, 2 and 5 with zeros that has room. Where
+    there is no number yet, `least`.
 
-    >>> scale_end(150), scale_end(4000), scale_end(float("nan"))
-    (200, 5000, 200)
+    >>> scale_end(150), scale_end(4000), scale_end(float("nan")), scale_end(30, least=10)
+    (200, 5000, 200, 50)
     """
-    return next((end for end in (200, 500, 1000, 2000, 5000) if not highest > end), 12_000)
+    ends = (round(step * 10**zeros) for zeros in range(1, 12) for step in (1.2, 2, 5))
+    return next(end for end in ends if end >= least and not highest > end)
 
 
 def percent_text(share: float) -> str:

@@ -1,11 +1,13 @@
 // plotly.js comes from the kernel's installed plotly package, once a page, and is shared by every
-// figure on it. `page` lives on globalThis because each figure imports its own copy of this module.
+// figure on it; where JupyterLab has drawn a stored figure before, the page has it already. `page`
+// lives on globalThis because each figure imports its own copy of this module.
 const PATIENCE_MS = 5000;
 const page = () => (globalThis.devopsLabPage ??= newPage());
 
 function newPage() {
   const page = { askedAt: -Infinity };
   page.plotly = new Promise((resolve, reject) => {
+    if (globalThis.Plotly) resolve(globalThis.Plotly);
     page.receive = (gzipped) => {
       page.receive = () => {};
       run(gzipped).then(resolve, reject);
@@ -82,6 +84,31 @@ function filled(tree, arrays) {
   return Object.fromEntries(Object.entries(tree).map(([key, at]) => [key, filled(at, arrays)]));
 }
 
+// Titles, axes and legend are most of what a repaint costs. Where nothing but numbers has changed,
+// and no axis follows them, the marks are moved and all else stays.
+const AT_ONCE = {
+  mode: "immediate",
+  transition: { duration: 0 },
+  frame: { duration: 0, redraw: false },
+};
+const MOVABLE = ["scatter", "bar"];
+
+function onlyNumbersMove(now, before) {
+  const isSame = ["traces", "arrangement", "look", "width"].every((part) => now[part] === before?.[part]);
+  return isSame && now.traces.every((trace) => isMovable(trace, now)) && !hasComeOrGone(now, before);
+}
+
+function isMovable({ type = "scatter", xaxis = "x", yaxis = "y" }, { arrangement }) {
+  const hasRange = (axis) => arrangement[axis.replace(/^./, "$&axis")]?.range;
+  return MOVABLE.includes(type) && hasRange(xaxis) && hasRange(yaxis);
+}
+
+// An empty trace is no trace to plotly, and the legend knows.
+function hasComeOrGone(now, before) {
+  const isEmpty = (arrays, path) => arrays[path].bytes.byteLength === 0;
+  return Object.keys(now.arrays).some((path) => isEmpty(now.arrays, path) !== isEmpty(before.arrays, path));
+}
+
 // In a table sent ahead, the controls choose the frame here in the browser.
 const sizeOf = (control) =>
   control.get("_options_labels")?.length ??
@@ -95,7 +122,7 @@ const positionOf = (control) =>
     : Math.round((control.get("value") - control.get("min")) / control.get("step")));
 
 function settled(model, controls) {
-  const parts = ["traces", "arrangement", "arrays", "summary"];
+  const parts = ["traces", "arrangement", "arrays", "finding", "summary"];
   const shown = Object.fromEntries(parts.map((part) => [part, model.get(part)]));
   const at = controls.reduce((at, control) => at * sizeOf(control) + positionOf(control), 0);
   const frame = model.get("frames")[at] ?? {};
@@ -108,10 +135,12 @@ async function render({ model, el }) {
   // To those who hear the page the figure is one picture with a name, not its hundred shapes.
   const picture = document.createElement("div");
   const box = document.createElement("div");
+  const finding = document.createElement("p");
   const summary = document.createElement("p");
   picture.setAttribute("role", "img");
-  picture.append(box);
-  box.setAttribute("aria-hidden", "true");
+  picture.append(finding, box);
+  for (const part of [finding, box]) part.setAttribute("aria-hidden", "true");
+  finding.className = "devops-lab-finding";
   summary.setAttribute("role", "status");
   summary.setAttribute("aria-live", "polite");
   summary.className = "devops-lab-summary";
@@ -123,6 +152,7 @@ async function render({ model, el }) {
   let painting = false;
   let stale = false;
   let width = 0;
+  let drawn;
   let plotly;
   let controls = [];
 
@@ -144,13 +174,29 @@ async function render({ model, el }) {
   }
 
   async function draw() {
-    const now = settled(model, controls);
-    const layout = filled(now.arrangement, now.arrays);
-    layout.template = model.get("templates")[isDark() ? "dark" : "light"];
-    layout.width ??= width;
-    summary.textContent = now.summary;
-    picture.setAttribute("aria-label", plain(layout.title?.text) || now.summary);
-    await plotly.react(box, filled(now.traces, now.arrays), layout, model.get("config"));
+    const look = isDark() ? "dark" : "light";
+    const now = { ...settled(model, controls), look, width };
+    const before = drawn;
+    drawn = undefined;
+    say(now);
+    const traces = filled(now.traces, now.arrays);
+    if (onlyNumbersMove(now, before)) {
+      await plotly.animate(box, { data: traces, traces: [...traces.keys()] }, AT_ONCE);
+    } else {
+      const layout = filled(now.arrangement, now.arrays);
+      layout.template = model.get("templates")[look];
+      layout.width ??= width;
+      await plotly.react(box, traces, layout, model.get("config"));
+    }
+    drawn = now;
+  }
+
+  function say(now) {
+    const words = plain(now.finding);
+    // What is written again is read aloud again.
+    if (finding.textContent !== words) finding.textContent = words;
+    if (summary.textContent !== now.summary) summary.textContent = now.summary;
+    picture.setAttribute("aria-label", words || now.summary);
   }
 
   const theme = new MutationObserver(paint);
@@ -187,7 +233,7 @@ async function render({ model, el }) {
 }
 
 // Titles carry plotly's own markup (<b>, <br>); a label that is read aloud does not.
-const plain = (text = "") => text.replace(/<br\s*\/?>/g, " ").replace(/<[^>]*>/g, "");
+const plain = (text) => text.replace(/<br\s*\/?>/g, " ").replace(/<[^>]*>/g, "");
 
 function initialize({ model }) {
   model.on("msg:custom", (message, buffers) => {

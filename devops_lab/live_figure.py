@@ -45,6 +45,7 @@ class LiveFigure(anywidget.AnyWidget):
     # plotly's layout; a widget's `layout` is the size of its box
     arrangement = traitlets.Dict().tag(sync=True)
     arrays = traitlets.Dict().tag(sync=True)
+    finding = traitlets.Unicode().tag(sync=True)
     summary = traitlets.Unicode().tag(sync=True)
     frames = traitlets.List().tag(sync=True)
     controls = traitlets.List().tag(sync=True, **ipywidgets.widget_serialization)
@@ -90,14 +91,14 @@ def _parts(figure: go.Figure, summary: str | None = None) -> dict[str, Any]:
     arrays: dict[str, dict[str, Any]] = {}
     traces = [trace.to_plotly_json() for trace in figure.data]
     arrangement = figure.layout.to_plotly_json()
-    # The summary is sent as such; the look of the course is sent once (`templates`).
-    for elsewhere in ("meta", "template"):
-        arrangement.pop(elsewhere, None)
+    # The words are sent as such; the look of the course is sent once (`templates`).
+    words = {part: arrangement.pop(part, None) or {} for part in ("title", "meta", "template")}
     arrangement["uirevision"] = "kept"
     return {
         "traces": _taken_out(traces, "traces", arrays),
         "arrangement": _taken_out(arrangement, "layout", arrays),
         "arrays": arrays,
+        "finding": words["title"].get("text") or "",
         "summary": summary_of(figure) if summary is None else summary,
     }
 

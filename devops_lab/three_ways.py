@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import ipywidgets
+import numpy as np
 import plotly.graph_objects as go
 from pandas import DataFrame
 
 from devops_lab import cells
 from devops_lab.dashboards import Dashboard, menu, slider
 from devops_lab.figures import time_text
-from devops_lab.latency_figures import MARKS, Answers, Seconds, three_ways
 from devops_lab.measure import Measurement
 from devops_lab.scenario import Faults, Scenario
 from devops_lab.simulate import simulate
-from devops_lab.tables import requests, summarise
 from devops_lab.theory import Theory, theory
+from devops_lab.three_ways_figure import Answers, Numbers, three_ways
 from devops_lab.translation import _
 
 REQUESTS = 20_000
@@ -50,8 +50,10 @@ POLICIES: dict[str, str] = {
 }
 
 
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
 # By scenario: what real servers did, and what the simulation says of the same requests.
-Measured = dict[Scenario, tuple[Seconds, Seconds]]
+Measured = dict[Scenario, tuple[Numbers, Numbers]]
 
 
 class ThreeWays(Dashboard):
@@ -136,7 +138,7 @@ class ThreeWays(Dashboard):
             attempts = run.attempts()
         if len(attempts):
             same = run.planned[run.planned["request"].isin(attempts["request"])]
-            self._measured[run.scenario] = _latencies(attempts), _latencies(same)
+            self._measured[run.scenario] = _numbers(attempts), _numbers(same)
 
 
 def three_ways_dashboard(predicted_ms: float | None = None) -> Dashboard:
@@ -183,10 +185,10 @@ def _answers(setting: Mapping[str, Any], measured: Measured) -> Answers:
     """What the formula and the simulation say, and the real servers as far as they were run."""
     scenario = _scenario(**setting)
     answer, is_stable = theory(scenario), scenario.utilisation < 1
-    here = measured.get(scenario, ({}, {}))
+    real, replayed = measured.get(scenario, (None, None))
     means_s = {
-        other.arrival_rate_per_s: real["mean"]
-        for other, (real, _same) in measured.items()
+        other.arrival_rate_per_s: numbers.latencies_s["mean"]
+        for other, (numbers, _same) in measured.items()
         if _at(other, scenario.arrival_rate_per_s) == scenario
     }
     return Answers(
@@ -195,10 +197,10 @@ def _answers(setting: Mapping[str, Any], measured: Measured) -> Answers:
         capacity_per_s=scenario.arrival_rate_per_s / scenario.utilisation,
         formula=_formula(_at(scenario, 1.0)),
         curve=_curve(_at(scenario, 1.0)),
-        theory=_by_formula(answer) if answer.state else {},
-        simulated=_latencies(simulate(scenario, REQUESTS)) if is_stable else {},
-        measured=here[0],
-        replayed=here[1],
+        theory=_by_formula(answer, scenario) if answer.state else None,
+        simulated=_numbers(simulate(scenario, REQUESTS)) if is_stable else None,
+        measured=real,
+        replayed=replayed,
         measured_means_s=means_s,
         note=_formula_in_words(answer) if is_stable else _end_of_a_rush(scenario),
     )
@@ -241,16 +243,19 @@ def _loaded(scenario: Scenario, utilisation: float) -> Scenario:
     return _at(scenario, utilisation * scenario.arrival_rate_per_s / scenario.utilisation)
 
 
-def _by_formula(answer: Theory) -> Seconds:
-    quantiles = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    return {"mean": answer.state.mean_latency_s} | {
-        mark: answer.state.latency_quantile_s(q) for mark, q in quantiles.items()
-    }
+def _by_formula(answer: Theory, scenario: Scenario) -> Numbers:
+    quantiles_s = {mark: answer.state.latency_quantile_s(q) for mark, q in QUANTILES.items()}
+    means_s = {"mean": answer.state.mean_latency_s}
+    return Numbers(means_s | quantiles_s, scenario.faults.error_share)
 
 
-def _latencies(attempts: DataFrame) -> Seconds:
-    numbers = summarise(requests(attempts)).iloc[0]
-    return {mark: float(numbers[f"latency_{mark}_s"]) for mark in MARKS}
+def _numbers(attempts: DataFrame) -> Numbers:
+    """The latencies of what ended well, as `tables.summarise` has them of requests with one try
+    each, which these are; a table of requests would take as long as all else."""
+    is_good = (attempts["outcome"] == "ok").to_numpy()
+    latency_s = attempts["latency_s"].to_numpy()[is_good]
+    marks_s = zip(QUANTILES, np.quantile(latency_s, [*QUANTILES.values()]), strict=True)
+    return Numbers({"mean": latency_s.mean(), **dict(marks_s)}, 1 - is_good.mean())
 
 
 def _formula_in_words(answer: Theory) -> str:

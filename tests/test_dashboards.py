@@ -11,7 +11,7 @@ from browser import NotebookPage, notebook_of
 from driving import drive
 from playwright.sync_api import Locator
 
-from devops_lab import dashboards, loadgen, processes
+from devops_lab import loadgen, processes
 from devops_lab.dashboards import (
     Dashboard,
     OneServerUnderLoad,
@@ -257,7 +257,7 @@ def test_time_that_a_server_cannot_make_good_shows_as_requests_without_an_answer
         def __init__(self, *arguments: object, **options: object) -> None:
             super().__init__(*arguments, **options, timeout_s=0.3)
 
-    monkeypatch.setattr(dashboards, "LiveLoad", Impatient)
+    monkeypatch.setattr(loadgen, "LiveLoad", Impatient)
     load_dashboard.controls["rate_per_s"].value = 60
     load_dashboard.controls["work_ms"].value = 200
     load_dashboard.button.click()

@@ -1,22 +1,23 @@
 """Figures of latency: what is drawn where, and what they say in words."""
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from devops_lab.figures import summary_of
+from devops_lab.figures import summary_of, time_text
 from devops_lab.latency_figures import (
-    Answers,
     latencies,
     latency_against_load,
     request_by_request,
-    three_ways,
 )
 from devops_lab.scenario import Scenario, sweep
 from devops_lab.simulate import simulate
+from devops_lab.theory import theory
 
 FRIDAY = Scenario(arrival_rate_per_s=19, service_time_s=0.05)
 BY_LOAD = pd.DataFrame({"arrival_rate_per_s": [10, 19], "latency_mean_s": [0.1, 1.0]})
-SECONDS = {"mean": 0.25, "p50": 0.2, "p95": 0.7, "p99": 1.2}
 
 
 def slower(attempts: pd.DataFrame) -> pd.DataFrame:
@@ -69,21 +70,27 @@ def test_the_mean_and_the_percentiles_are_marked_over_the_latencies() -> None:
     assert sum(figure.data[0].y) == pytest.approx(99.8, abs=0.05)
 
 
-def test_a_kept_setting_is_pale_and_named_once() -> None:
-    now = Answers("now", 16, 20, BY_LOAD, BY_LOAD, SECONDS, SECONDS, SECONDS, SECONDS, {16: 0.25})
-    kept = Answers("before", 10, 20, None, BY_LOAD, {}, SECONDS)
-    figure = three_ways(now, kept, predicted_ms=600)
-    assert {trace.opacity for trace in figure.data if trace.name == "A, kept"} == {0.35}
-    crosses = [list(trace.y) for trace in figure.data if trace.name == "measured"]
-    assert crosses == [[250], [250, 200, 700, 1200]]
-    shown = [trace.name for trace in figure.data if trace.showlegend]
-    assert len(shown) == len(set(shown))
-    assert "A, kept" in shown
-    assert "B: now. formula: mean 250 ms, p50 200 ms, p95 700 ms, p99 1.2 s." in summary_of(figure)
+def test_formula_and_real_servers_are_laid_over_the_same_bars() -> None:
+    shop = Scenario(arrival_rate_per_s=40, service_time_s=0.06, servers=3)
+    attempts, real = simulate(shop, 20_000), simulate(shop.changed(seed=2), 2_000)
+    formula = theory(shop).state
+    figure = latencies(attempts, formula=formula, measured=real, predicted_ms=300)
+    line, bars, crosses = figure.data
+    assert (line.mode, bars.type, crosses.marker.symbol) == ("lines", "bar", "x-thin")
+    assert list(line.x) == list(bars.x) == list(crosses.x)
+    np.testing.assert_allclose(line.y, bars.y, atol=0.7)
+    np.testing.assert_allclose(crosses.y, bars.y, atol=2.5)
+    assert "your prediction" in {mark.text for mark in figure.layout.annotations}
+    p95 = time_text(formula.latency_quantile_s(0.95))
+    assert re.search(rf"Theory: p50 .*, p95 {p95}, .* Measured: p50 ", summary_of(figure))
 
 
-def test_a_queue_without_end_has_no_numbers() -> None:
-    endless = Answers("too much", 30, 20, BY_LOAD, BY_LOAD, {}, {}, note="It never settles.")
-    figure = three_ways(endless)
-    assert "the queue has no end" in figure.layout.title.text
-    assert summary_of(figure) == "Now: too much. It never settles."
+def test_quick_errors_do_not_make_latencies_look_short() -> None:
+    broken = simulate(FRIDAY.changed(error_share=0.5), 2_000)
+    fast = broken["latency_s"].where(broken["outcome"] == "ok", 0.0)
+    assert latencies(broken.assign(latency_s=fast)).data == latencies(broken).data
+
+
+def test_where_nothing_was_answered_there_is_no_figure() -> None:
+    with pytest.raises(ValueError, match="No request was answered"):
+        latencies(simulate(FRIDAY.changed(error_share=1.0), 50))

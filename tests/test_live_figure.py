@@ -36,7 +36,9 @@ def test_only_what_has_changed_is_sent() -> None:
     live = LiveFigure(wave(1))
     assert sent(live, wave(1)) == set()
     assert sent(live, wave(2)) == {"arrays", "summary"}
-    assert sent(live, wave(2, "Another wave")) == {"arrangement"}
+    assert sent(live, wave(2, "Another wave")) == {"finding"}
+    assert sent(live, wave(2, "Another wave").update_yaxes(dtick=1)) == {"arrangement"}
+    live.show(wave(2, "Another wave"))
     assert sent(live, wave(2, "Another wave").update_traces(name="sea")) == {"traces"}
 
 
@@ -79,7 +81,7 @@ def test_a_figure_made_ahead_is_only_what_differs_from_the_first() -> None:
     assert same == {}
     assert set(higher) == {"arrays", "summary"}
     assert set(higher["arrays"]) == {"traces.0.y"}
-    assert set(renamed) == {"arrays", "summary", "arrangement"}
+    assert set(renamed) == {"arrays", "summary", "finding"}
 
 
 # ---- in JupyterLab ----
@@ -231,7 +233,47 @@ def test_of_many_moves_the_last_one_stands(opened: NotebookPage) -> None:
     run(opened, "live = LiveFigure(wave(1)); live", "for n in range(300): live.show(wave(10 + n))")
     wait_for_summary(opened, "A wave of 309 m.")
     figures(opened).wait_for()
-    assert opened.page.locator(".gtitle").text_content() == "A wave of 309 m."
+    assert opened.page.locator(".devops-lab-finding").text_content() == "A wave of 309 m."
+
+
+COUNT_REPAINTS = """() => {
+    window.repaints = { react: 0, animate: 0 };
+    for (const name of ['react', 'animate']) {
+        const paint = Plotly[name];
+        Plotly[name] = (...given) => { window.repaints[name]++; return paint(...given); };
+    }
+}"""
+
+
+def test_where_only_numbers_move_nothing_else_is_drawn_again(opened: NotebookPage) -> None:
+    fixed = """
+def part(height, points):
+    figure = wave(height).update_xaxes(range=[0, 6])
+    return figure.update_traces(x=x[:points], y=x[:points] - height)
+Dashboard(part, {"height": slider("height (m)", 1, 6, 2), "points": slider("points", 0, 9, 9)})
+"""
+    run(opened, fixed)
+    figures(opened).wait_for()
+    opened.page.evaluate(COUNT_REPAINTS)
+    before = opened.drawn()
+    opened.slider("height (m)").press("ArrowRight")
+    before = opened.wait_until_drawn_anew(before)
+    assert opened.page.locator(".devops-lab-finding").text_content() == "A wave of 3 m."
+    assert opened.page.evaluate("() => window.repaints") == {"react": 0, "animate": 1}
+    # Nothing is left to draw: to plotly that is another figure.
+    opened.slider("points").press("Home")
+    opened.page.wait_for_function("() => window.repaints.react === 1")
+
+
+def test_a_page_that_has_plotly_is_sent_no_other(opened: NotebookPage) -> None:
+    stored = "from devops_lab.figures import show\nshow(wave(1))"
+    opened.open(notebook_of(SETUP + stored, "LiveFigure(wave(2))"))
+    run_next = "() => jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
+    opened.page.evaluate(run_next)
+    opened.page.wait_for_function("() => globalThis.Plotly")
+    opened.page.evaluate(run_next)
+    figures(opened).wait_for()
+    assert scripts(opened) == 0
 
 
 def test_the_script_comes_although_the_figure_that_asked_is_closed(opened: NotebookPage) -> None:
