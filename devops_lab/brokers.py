@@ -22,7 +22,7 @@ from devops_lab.book import Book
 from devops_lab.event_log import append, rows
 from devops_lab.event_loop import EventLoop
 from devops_lab.interpreter import python_program
-from devops_lab.message_wire import Wire
+from devops_lab.message_wire import UnknownNameError, Wire
 from devops_lab.processes import Program, ProgramError, the_reaper
 from devops_lab.stand_in import TOKEN_VARIABLE
 from devops_lab.tables import EVENTS, table
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 1_000_000
 MOST_STORED_MB = 1_000
 LOOK_EVERY_S = 0.02
+CONNECT_WITHIN_S = 2.0
 CLOSE_WITHIN_S = 1.0
 
 _NATS = next(tool for tool in machine.tools() if tool.name == "NATS")
@@ -162,15 +163,23 @@ class Broker(Program):
 
     def note(self, what: str, *, job: str | None = None, who: str | None = None) -> None:
         """Write down what the sender did, or what was done to a process."""
-        row = {"time_s": time.time(), "job": job, "worker": who, "what": what}
-        append(self.kept / "events" / "kernel", {**row, "delivery": None, "detail": None})
+        if self._kept:
+            row = {"time_s": time.time(), "job": job, "worker": who, "what": what}
+            append(self._kept / "events" / "kernel", {**row, "delivery": None, "detail": None})
 
     def ask(self, question: Callable[[Wire], Coroutine[Any, Any, Any]]) -> Any:
         """The broker's answer, waited for; `NoAnswerError` where none comes."""
         try:
             return self._the_loop().call(self._asked(question))
         except OSError:
-            raise NoAnswerError(self._silence()) from None
+            text = _("{name} gave no answer in time. Is it frozen? {name}.resume() lets it run on.")
+            raise NoAnswerError(text.format(name=self.name)) from None
+        except UnknownNameError:
+            text = _(
+                "{name} has no such queue or lease. Make it first, and again when the broker was "
+                "stopped."
+            )
+            raise ProgramError(text.format(name=self.name)) from None
 
     @property
     def kept(self) -> Path:
@@ -181,6 +190,7 @@ class Broker(Program):
     @property
     def address(self) -> dict[str, Any]:
         """Where a client finds the broker, with the token that lets it in."""
+        self._check_running()
         return {"kind": self.kind, "port": self._port, "token": self._token}
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -190,13 +200,18 @@ class Broker(Program):
 
     async def _asked(self, question: Callable[[Wire], Coroutine[Any, Any, Any]]) -> Any:
         if self._wire is None:
-            self._wire = await connect(self.address)
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                self._wire = await connect(self.address)
         return await question(self._wire)
 
-    def _the_loop(self) -> EventLoop:
+    def _check_running(self) -> None:
+        # `folder` says what to do before the first start and after the stop.
         if self.folder and not self.is_running:
             text = _("{name} was ended by force. {name}.start() brings it back with all it stored.")
             raise ProgramError(text.format(name=self.name))
+
+    def _the_loop(self) -> EventLoop:
+        self._check_running()
         self._loop = self._loop or EventLoop()
         return self._loop
 
@@ -207,12 +222,6 @@ class Broker(Program):
                 loop.call(_close(wire))
         if loop:
             loop.close()
-
-    def _silence(self) -> str:
-        return _(
-            "{name} gave no answer in time. Whether the message arrived, nobody can tell: it may "
-            "be lost, or only the answer is. Send it again, with the same message_id."
-        ).format(name=self.name)
 
 
 class Nats(Broker):

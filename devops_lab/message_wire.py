@@ -34,6 +34,10 @@ class QueueFullError(Exception):
     """The queue's room on the disk is used up; the message was not taken."""
 
 
+class UnknownNameError(Exception):
+    """The broker has no queue or lease of this name."""
+
+
 class Wire(Protocol):
     """One connection to a broker."""
 

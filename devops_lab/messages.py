@@ -31,7 +31,7 @@ from devops_lab.interpreter import python_program
 from devops_lab.message_wire import QueueFullError, QueueRules
 from devops_lab.processes import Program, ProgramError
 from devops_lab.route_function import pack
-from devops_lab.translation import _
+from devops_lab.translation import _, ngettext
 
 Order = dict[str, Any]
 Work = Callable[[Order, Any], object]
@@ -91,7 +91,11 @@ class Queue:
             raise ProgramError(text.format(queue=self.name, size=len(body))) from None
         except NoAnswerError:
             self.broker.note("unanswered", job=order["job"])
-            raise
+            text = _(
+                "{broker} gave no answer in time. Whether the message arrived, nobody can tell: it "
+                "may be lost, or only the answer is. Send it again, with the same message_id."
+            )
+            raise NoAnswerError(text.format(broker=self.broker.name)) from None
         self.broker.note("sent" if is_new else "known", job=order["job"])
         return is_new
 
@@ -129,6 +133,13 @@ class Queue:
             lambda: not any(worker.is_busy for worker in self.workers),
             within_s=max(0, deadline - time.monotonic()),
         )
+        if aside := len(self.set_aside()):
+            text = ngettext(
+                "{count} message of {queue} was set aside: see set_aside() and events().",
+                "{count} messages of {queue} were set aside: see set_aside() and events().",
+                aside,
+            )
+            print(text.format(count=aside, queue=self.name))
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"

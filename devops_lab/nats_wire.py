@@ -1,6 +1,7 @@
 """The connection to a real NATS server: queues and leases in the words of its JetStream."""
 
 import contextlib
+from collections.abc import Iterator
 
 import nats
 from nats.errors import TimeoutError as NoAnswerFromNats
@@ -12,13 +13,27 @@ from nats.js.api import (
     RetentionPolicy,
     StreamConfig,
 )
-from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import (
+    APIError,
+    BadRequestError,
+    KeyNotFoundError,
+    KeyWrongLastSequenceError,
+    NoStreamResponseError,
+    NotFoundError,
+)
 
-from devops_lab.message_wire import ANSWER_WITHIN_S, TRY_AGAIN_EVERY_S, Delivery, QueueFullError
+from devops_lab.message_wire import (
+    ANSWER_WITHIN_S,
+    TRY_AGAIN_EVERY_S,
+    Delivery,
+    QueueFullError,
+    UnknownNameError,
+)
 from devops_lab.message_wire import QueueRules as Rules
 
 CONSUMER = "workers"
-FULL = 10077
+# NATS' numbers for: no more memory, no more disk, and no more room in this stream.
+FULL = {10023, 10047, 10077}
 # A consumer hands out no more than this before it has been acknowledged.
 MOST_AT_WORK = 10_000
 
@@ -38,8 +53,9 @@ class NatsWire:
         # Without this, each refused try is logged with its traceback.
         async def say_nothing(_error: Exception) -> None: ...
 
-        return cls(
-            await nats.connect(
+        connection = nats.NATS()
+        try:
+            await connection.connect(
                 f"nats://127.0.0.1:{port}",
                 token=token,
                 error_cb=say_nothing,
@@ -47,7 +63,11 @@ class NatsWire:
                 max_reconnect_attempts=-1,
                 connect_timeout=ANSWER_WITHIN_S,
             )
-        )
+        # Whoever gives up waiting for a frozen server leaves no open socket.
+        except BaseException:
+            await connection.close()
+            raise
+        return cls(connection)
 
     async def make_queue(self, queue: str, rules: Rules) -> None:
         """A stream that forgets what is acknowledged, and one consumer that all workers share."""
@@ -76,7 +96,9 @@ class NatsWire:
         try:
             receipt = await self._jetstream.publish(queue, body, within_s, headers=headers)
         except APIError as error:
-            raise QueueFullError if error.err_code == FULL else error from None
+            raise QueueFullError if error.err_code in FULL else error from None
+        except NoStreamResponseError:
+            raise UnknownNameError from None
         return not receipt.duplicate
 
     async def take(self, queue: str, within_s: float) -> Delivery | None:
@@ -101,13 +123,15 @@ class NatsWire:
         await self.settle(delivery)
 
     async def aside(self, queue: str) -> list[bytes]:
-        state = (await self._jetstream.stream_info(_aside(queue))).state
+        with _known():
+            state = (await self._jetstream.stream_info(_aside(queue))).state
         numbers = range(max(1, state.first_seq), state.last_seq + 1)
         messages = [await self._jetstream.get_msg(_aside(queue), number) for number in numbers]
         return [message.data for message in messages]
 
     async def counts(self, queue: str) -> tuple[int, int]:
-        state = await self._jetstream.consumer_info(queue, CONSUMER)
+        with _known():
+            state = await self._jetstream.consumer_info(queue, CONSUMER)
         stored = (await self._jetstream.stream_info(queue)).state.messages
         at_work = min(state.num_ack_pending, stored)
         return stored - at_work, at_work
@@ -125,7 +149,8 @@ class NatsWire:
             await self._jetstream.update_stream(changed)
 
     async def claim(self, lease: str, holder: str) -> int | None:
-        bucket = await self._jetstream.key_value(_bucket(lease))
+        with _known():
+            bucket = await self._jetstream.key_value(_bucket(lease))
         # Taken; or its time ran out just while nats-py looked at who had it.
         with contextlib.suppress(KeyWrongLastSequenceError, KeyNotFoundError):
             return await bucket.create("holder", holder.encode())
@@ -139,6 +164,14 @@ class NatsWire:
             await self._jetstream.add_stream(config)
         except BadRequestError:
             await self._jetstream.update_stream(config)
+
+
+@contextlib.contextmanager
+def _known() -> Iterator[None]:
+    try:
+        yield
+    except NotFoundError:
+        raise UnknownNameError from None
 
 
 def _aside(queue: str) -> str:

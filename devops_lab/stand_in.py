@@ -17,11 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from devops_lab import lifeline
-from devops_lab.message_wire import ANSWER_WITHIN_S, Delivery, QueueFullError, QueueRules
+from devops_lab.message_wire import (
+    ANSWER_WITHIN_S,
+    Delivery,
+    QueueFullError,
+    QueueRules,
+    UnknownNameError,
+)
 
 TOKEN_VARIABLE = "DEVOPS_LAB_BROKER_TOKEN"
 LONGEST_LINE = 4_000_000
 LOOK_EVERY_S = 0.02
+UNKNOWN = "no such name"
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS queues (name PRIMARY KEY, lease_s, remember_s, limit_bytes);
@@ -47,9 +54,7 @@ class StandIn:
         self._ask("INSERT OR REPLACE INTO queues VALUES (?, ?, ?, ?)", *row)
 
     def send(self, queue: str, body: str, message_id: str) -> str:
-        [(remember_s, limit_bytes)] = self._ask(
-            "SELECT remember_s, limit_bytes FROM queues WHERE name = ?", queue
-        )
+        _lease_s, remember_s, limit_bytes = self._rules(queue)
         known_since_s = time.time() - remember_s
         known = "SELECT 1 FROM messages WHERE queue = ? AND message_id = ? AND sent_s > ?"
         if self._ask(known, queue, message_id, known_since_s):
@@ -66,7 +71,7 @@ class StandIn:
         return "new"
 
     def take(self, queue: str) -> list[Any] | None:
-        [(lease_s,)] = self._ask("SELECT lease_s FROM queues WHERE name = ?", queue)
+        lease_s, _remember_s, _limit_bytes = self._rules(queue)
         now = time.time()
         taken = self._ask(
             "UPDATE messages SET deliveries = deliveries + 1, free_at_s = ? WHERE number ="
@@ -84,10 +89,12 @@ class StandIn:
         self._ask("UPDATE messages SET free_at_s = 0 WHERE number = ?", number)
 
     def aside(self, queue: str) -> list[str]:
+        self._rules(queue)
         found = "SELECT body FROM messages WHERE queue = ? AND state = 'aside' ORDER BY number"
         return [body for (body,) in self._ask(found, queue)]
 
     def counts(self, queue: str) -> list[int]:
+        self._rules(queue)
         [counted] = self._ask(
             "SELECT total(free_at_s <= ?), total(free_at_s > ?) FROM messages"
             " WHERE queue = ? AND state = 'waiting'",
@@ -100,6 +107,8 @@ class StandIn:
         self._ask("UPDATE leases SET lasts_s = ? WHERE name = ?", lasts_s, name)
 
     def claim(self, name: str) -> int | None:
+        if not self._ask("SELECT 1 FROM leases WHERE name = ?", name):
+            raise UnknownNameError
         now = time.time()
         claimed = self._ask(
             "UPDATE leases SET token = token + 1, claimed_s = ?"
@@ -107,6 +116,14 @@ class StandIn:
             *(now, name, now),
         )
         return claimed[0][0] if claimed else None
+
+    def _rules(self, queue: str) -> tuple[float, float, int]:
+        rules = self._ask(
+            "SELECT lease_s, remember_s, limit_bytes FROM queues WHERE name = ?", queue
+        )
+        if not rules:
+            raise UnknownNameError
+        return rules[0]
 
     def _ask(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(question, values).fetchall()
@@ -120,7 +137,10 @@ async def _serve(broker: StandIn, port: int, token: str) -> None:
                 said, verb, arguments = json.loads(line)
                 if said != token:
                     break
-                told = getattr(broker, verb)(*arguments)
+                try:
+                    told = getattr(broker, verb)(*arguments)
+                except UnknownNameError:
+                    told = UNKNOWN
                 writer.write(f"{json.dumps(told)}\n".encode())
         writer.close()
 
@@ -197,7 +217,9 @@ class StandInWire:
                 writer.close()
         if not line:
             raise ConnectionResetError
-        return json.loads(line)
+        if (told := json.loads(line)) == UNKNOWN:
+            raise UnknownNameError
+        return told
 
 
 def _text(body: bytes) -> str:

@@ -274,12 +274,13 @@ def die(order, desk):
     ],
 )
 def test_a_job_that_fails_or_hangs_is_tried_again_and_then_set_aside(
-    broker: Broker, work: Callable, said: str
+    broker: Broker, work: Callable, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = Queue(broker, most_deliveries=2)
     queue.send({"job": "bad", "count": 1})
     with Worker(queue, work, limit_s=0.2):
         queue.wait(PATIENCE_S)
+    assert "1 message of orders was set aside" in capsys.readouterr().out
     assert queue.set_aside() == [{"job": "bad", "count": 1}]
     assert queue.counts() == {"waiting": 0, "at work": 0, "set aside": 1}
     events = broker.events()
@@ -416,6 +417,36 @@ def test_a_broker_that_was_not_started_or_was_stopped_says_what_to_do(broker: Br
     broker.start()
     assert broker.events()["what"].tolist() == ["begun"]
     assert Queue(broker).counts()["waiting"] == 0
+
+
+def test_a_queue_or_lease_that_is_not_there_is_told(broker: Broker) -> None:
+    queue = Queue(broker)
+    broker.stop()
+    broker.start()
+    for ask in (
+        queue.counts,
+        queue.set_aside,
+        lambda: queue.send({"job": "cake"}),
+        lambda: broker.claim("prices", "a"),
+    ):
+        with pytest.raises(ProgramError, match="broker has no such queue or lease. Make it first"):
+            ask()
+
+
+def test_a_broker_frozen_before_anybody_asked_it_says_so(broker: Broker) -> None:
+    broker.freeze()
+    with pytest.raises(NoAnswerError, match="broker gave no answer in time. Is it frozen?"):
+        Queue(broker)
+    broker.resume()
+    assert Queue(broker).counts()["waiting"] == 0
+
+
+def test_a_worker_of_a_killed_broker_says_how_to_bring_it_back(broker: Broker) -> None:
+    queue = Queue(broker)
+    broker.kill()
+    with pytest.raises(ProgramError, match=r"broker was ended by force. broker.start\(\) brings"):
+        Worker(queue, pay).start()
+    assert processes.running() == []
 
 
 def test_an_interrupt_ends_the_waiting_and_leaves_broker_and_worker_usable(
