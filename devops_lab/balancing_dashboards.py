@@ -139,12 +139,12 @@ class Policies(ModelAndReal):
     def __init__(self, predicted_ms: float | None = None) -> None:
         self._predicted_ms = predicted_ms
         self._measured: dict[Scenario, DataFrame] = {}
-        chosen = menu(_("the button runs"), list(POLICIES))
+        chosen = menu(_("policy (the button runs it)"), list(POLICIES))
         super().__init__(
             {
                 "rate_per_s": slider(_("load (requests/s)"), 10, 100, 60, step=5),
                 "servers": slider(_("servers"), 2, 8, 4),
-                "slow_factor": slider(_("the slow one takes … times as long"), 1, 10, 3),
+                "slow_factor": slider(_("slowness of the sick one (×)"), 1, 10, 3),
                 "news_ms": slider(_("age of the old news (ms)"), 10, 500, 100, step=10),
                 "policy": chosen,
             }
@@ -164,7 +164,9 @@ class Policies(ModelAndReal):
             for name, scenario in scenarios.items()
             if scenario in self._measured
         }
-        return latency_by_policy(simulated, measured, predicted_ms=self._predicted_ms)
+        return latency_by_policy(
+            simulated, measured, chosen=policy, predicted_ms=self._predicted_ms
+        )
 
     def new_run(self, policy: str, news_ms: int, **setting: int) -> RealRun:
         """The chosen policy on real servers, behind Caddy or nginx."""
@@ -197,8 +199,8 @@ class Scaling(ModelAndReal):
                 "rate_per_s": slider(_("mean load (requests/s)"), 10, 80, 50, step=5),
                 "wave": slider(_("its top above the mean (%)"), 0, 100, 80, step=10),
                 "day_s": slider(_("length of the day (s)"), 4, 20, 10),
-                "ready_ds": slider(_("time to ready (tenths of a second)"), 2, 40, 5),
-                "window_ds": slider(_("window (tenths of a second)"), 0, 50, 15),
+                "ready_s": slider(_("time to ready (s)"), 0.2, 4, 0.5, step=0.1),
+                "window_s": slider(_("window (s)"), 0, 5, 1.5, step=0.1),
                 "metric": menu(_("what it looks at"), list(METRICS)),
                 "target": slider(_("target"), 5, 200, 60, step=5),
                 "most": slider(_("servers at the most"), 1, 10, 8),
@@ -228,8 +230,8 @@ def _plan(
     rate_per_s: int,
     wave: int,
     day_s: int,
-    ready_ds: int,
-    window_ds: int,
+    ready_s: float,
+    window_s: float,
     metric: str,
     target: int,
     most: int,
@@ -244,10 +246,8 @@ def _plan(
         balancer="least_connections",
         load=Load(shape="daily", day_s=day_s, peak_factor=1 + wave / 100),
     )
-    day = Day(scenario, float(day_s), ready_ds / 10, DATABASES[database])
-    autoscaler = Autoscaler(
-        metric=name, target=target * unit, window_s=window_ds / 10, max_servers=most
-    )
+    day = Day(scenario, float(day_s), ready_s, DATABASES[database])
+    autoscaler = Autoscaler(metric=name, target=target * unit, window_s=window_s, max_servers=most)
     return day, autoscaler
 
 

@@ -10,6 +10,7 @@ from devops_lab.autoscaler import Autoscaler, Day, FleetDay, changes_of_directio
 from devops_lab.figures import (
     COLOURS,
     ENDS,
+    WAYS,
     add_prediction,
     divide,
     drawing,
@@ -25,10 +26,13 @@ from devops_lab.translation import _, ngettext
 Runs = Mapping[str, DataFrame]
 
 
-def requests_by_server(runs: Runs, slow: str = "server-1") -> go.Figure:
+def requests_by_server(
+    runs: Runs, slow: str = "server-1", *, predicted_ms: float | None = None
+) -> go.Figure:
     """Each request at its moment: its latency in ms, and whether the slow server had it.
 
-    One panel a run; takes tables of attempts (`tables.ATTEMPTS`) under the names of their panels.
+    One panel a run, with its p95 as a line; takes tables of attempts (`tables.ATTEMPTS`) under the
+    names of their panels. `predicted_ms`, the learner's p95 of the first run, is a dotted line.
     """
     summary = " ".join(_slow_share_in_words(name, run, slow) for name, run in runs.items())
     x, y = _("time since the run's start (s)"), _("latency (ms)")
@@ -53,7 +57,22 @@ def requests_by_server(runs: Runs, slow: str = "server-1") -> go.Figure:
                 row=1,
                 col=column,
             )
+        _mark_p95(figure, column, milliseconds(attempts["latency_s"].quantile(0.95)))
+    if predicted_ms is not None:
+        first = next(iter(runs.values()))
+        figure.add_trace(_prediction(first["intended_s"].max(), predicted_ms), row=1, col=1)
     return figure
+
+
+def _mark_p95(figure: go.Figure, column: int, p95_ms: float) -> None:
+    figure.add_hline(
+        p95_ms,
+        row=1,
+        col=column,
+        line={"color": COLOURS["theory"], "width": 2, "dash": "dash"},
+        annotation={"text": "p95"},
+        annotation_position="top left",
+    )
 
 
 def _slow_share_in_words(name: str, attempts: DataFrame, slow: str) -> str:
@@ -134,28 +153,40 @@ def _shade(figure: go.Figure, column: int, trouble: str, begin_s: float, end_s: 
 
 
 def latency_by_policy(
-    simulated: Runs, measured: Runs | None = None, *, predicted_ms: float | None = None
+    simulated: Runs,
+    measured: Runs | None = None,
+    *,
+    chosen: str = "",
+    predicted_ms: float | None = None,
 ) -> go.Figure:
     """The p95 latency in ms with each policy, simulated and on real servers; half of the requests
     are below the small mark.
 
-    Takes tables of attempts under the policies' names; `predicted_ms` is drawn as a dotted line.
+    Takes tables of attempts under the policies' names. A ring is about the `chosen` one, and
+    `predicted_ms` is drawn as a dotted line.
     """
     p95_s = {name: run["latency_s"].quantile(0.95) for name, run in simulated.items()}
-    best, worst = min(p95_s, key=p95_s.get), max(p95_s, key=p95_s.get)
-    finding = _("95 of 100 within {best_s} with {best}, within {worst_s} with {worst}").format(
-        best=best, worst=worst, best_s=time_text(p95_s[best]), worst_s=time_text(p95_s[worst])
+    best, other = min(p95_s, key=p95_s.get), chosen or max(p95_s, key=p95_s.get)
+    finding = _("95 of 100 within {other_s} with {other}, within {best_s} with {best}").format(
+        best=best, other=other, best_s=time_text(p95_s[best]), other_s=time_text(p95_s[other])
     )
     figure = drawing(finding, _policies_in_words(simulated, measured or {}), x="", y="")
     figure.add_trace(_medians(simulated))
     figure.add_trace(simulated_points(*_p95_ms(simulated)).update(marker_size=13))
     if measured:
         figure.add_trace(measured_crosses(*_p95_ms(measured)).update(marker_size=12))
+    if chosen:
+        figure.add_trace(_ring(chosen, milliseconds(p95_s[chosen])))
     if predicted_ms is not None:
         add_prediction(figure, _("your prediction"), y=predicted_ms)
     figure.update_yaxes(title_text=_("latency, p95 (ms)"))
     figure.update_xaxes(categoryorder="array", categoryarray=[*simulated])
     return figure.update_layout(showlegend=True)
+
+
+def _ring(name: str, height_ms: float) -> go.Scatter:
+    marker = {"symbol": "circle-open", "size": 26, "color": COLOURS["theory"], "line_width": 2}
+    return go.Scatter(x=[name], y=[height_ms], name=_("chosen"), mode="markers", marker=marker)
 
 
 def _p95_ms(runs: Runs) -> tuple[list[str], np.ndarray]:
@@ -251,7 +282,7 @@ def fleet_day(
         )
         figure.add_trace(points.update(yaxis="y2", marker_size=5, showlegend=False))
     if predicted_ms is not None:
-        figure.add_trace(_prediction(day.duration_s, predicted_ms))
+        figure.add_trace(_prediction(day.duration_s, predicted_ms, yaxis="y2"))
     return figure.update_layout(_two_floors(day, autoscaler))
 
 
@@ -265,16 +296,8 @@ def _ready_steps(looks: DataFrame, day: Day) -> go.Scatter:
     )
 
 
-def _prediction(end_s: float, predicted_ms: float) -> go.Scatter:
-    line = {"color": COLOURS["prediction"], "width": 3, "dash": "dot"}
-    return go.Scatter(
-        x=[0, end_s],
-        y=[predicted_ms] * 2,
-        yaxis="y2",
-        name=_("your prediction"),
-        mode="lines",
-        line=line,
-    )
+def _prediction(end_s: float, predicted_ms: float, **place: str) -> go.Scatter:
+    return go.Scatter(x=[0, end_s], y=[predicted_ms] * 2, **place, **WAYS["prediction"])
 
 
 def _two_floors(day: Day, autoscaler: Autoscaler) -> dict[str, object]:

@@ -69,6 +69,14 @@ def test_every_metric_and_database_of_the_menus_is_a_plan(scaling: ModelAndReal)
     assert len(said) == len(METRICS) * len(DATABASES)
 
 
+def test_the_chosen_policy_wears_a_ring(policies: ModelAndReal) -> None:
+    move(policies, policy="random of two")
+    [ring] = [trace for trace in policies.live.traces if trace.get("name") == "chosen"]
+    assert list(ring["x"]) == ["random of two"]
+    title = policies.draw(**policies.values).layout.title.text
+    assert "with random of two, within" in title.replace("<br>", " ")
+
+
 def test_old_news_comes_from_the_slider(policies: ModelAndReal) -> None:
     fresh, old = move(policies, news_ms=10), move(policies, news_ms=400)
     assert fresh.partition("Shortest queue")[0] == old.partition("Shortest queue")[0]
@@ -109,7 +117,9 @@ def test_what_cannot_be_run_is_said_where_the_learner_looks(policies: ModelAndRe
 
 def test_requests_of_the_slow_server_are_told_by_shape() -> None:
     run = simulate(SICK, 200)
+    p95_s = run["latency_s"].quantile(0.95)
     figure = requests_by_server({"in turn": run, "again": run})
+    assert [round(line.y0) for line in figure.layout.shapes] == [round(1000 * p95_s)] * 2
     assert [trace.marker.symbol for trace in figure.data] == ["circle", "triangle-up"] * 2
     assert [len(trace.x) for trace in figure.data] == [150, 50] * 2
     assert "In turn: the slow server had 25 % of the requests" in summary_of(figure)
@@ -119,7 +129,7 @@ def test_policies_stand_in_their_order_with_what_was_measured() -> None:
     run = simulate(SICK, 200)
     quick = run.assign(latency_s=run["latency_s"] / 2)
     figure = latency_by_policy({"turns": run, "half": quick}, {"half": quick}, predicted_ms=5)
-    assert figure.layout.title.text.replace("<br>", " ").endswith("with turns")
+    assert "with turns, within" in figure.layout.title.text.replace("<br>", " ")
     assert figure.data[1].y[0] == pytest.approx(2 * figure.data[1].y[1])
     assert list(figure.data[2].x) == ["half"]
     assert figure.layout.shapes[0].y0 == 5
