@@ -14,6 +14,7 @@ is taken as down or up; one that is slow is neither.
 import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from devops_lab.rules import number, one_of, share, whole
@@ -81,9 +82,7 @@ def downtime(
     """
     import pandas as pd
 
-    down = 1 - share("availability", availability)
-    seconds = _period_s(period, year_days) * down
-    # What is left of the calculation below a nanosecond is no time.
+    seconds = _period_s(period, year_days) * _missing(availability)
     return pd.Timedelta(round(seconds * 1e9), unit="ns")
 
 
@@ -93,9 +92,8 @@ def nines(availability: float) -> float:
     >>> nines(0.999), round(nines(0.9995), 2)
     (3.0, 3.3)
     """
-    down = 1 - share("availability", availability)
-    # 1 - 0.999 is not quite 0.001 to a computer.
-    return round(-math.log10(down), 9) + 0.0 if down else math.inf
+    down = _missing(availability)
+    return 0.0 - math.log10(down) if down else math.inf
 
 
 def series(*availabilities: float) -> float:
@@ -116,7 +114,7 @@ def parallel(*availabilities: float) -> float:
     >>> round(parallel(0.99, 0.99), 6)
     0.9999
     """
-    return 1 - math.prod(1 - each for each in _several(availabilities))
+    return 1 - math.prod(map(_missing, _several(availabilities)))
 
 
 def k_of_n(k: int, n: int, availability: float | Iterable[float]) -> float:
@@ -149,7 +147,7 @@ def with_shared_causes(k: int, n: int, availability: float, shared_share: float)
     >>> round(with_shared_causes(1, 2, 0.99, 0.1), 6)
     0.998919
     """
-    down = 1 - share("availability", availability)
+    down = _missing(availability)
     shared = share("shared_share", shared_share)
     alone = k_of_n(k, n, 1 - (1 - shared) * down)
     return max(0.0, alone - shared * down)
@@ -204,6 +202,11 @@ def _how_many_up(availabilities: Sequence[float]) -> list[float]:
         without = [chance * (1 - up) for chance in chances] + [0.0]
         chances = [a + b for a, b in zip(with_it, without, strict=True)]
     return chances
+
+
+def _missing(availability: float) -> float:
+    """What is missing to 1, as people mean it: to a computer, 1 - 0.999 is not quite 0.001."""
+    return float(1 - Decimal(repr(share("availability", availability))))
 
 
 def _several(availabilities: Sequence[float]) -> list[float]:

@@ -64,16 +64,22 @@ def _year(
 
 def _in_numbers(known: dict[str, float]) -> str:
     text = _(
-        "{share} up, {nines} nines: {minutes} minutes down a year, {answered} of requests answered"
+        "{share} up, {nines} nines: {minutes} minutes down a year, and {late} minutes of requests "
+        "lost until it is noticed"
     )
     up = known["availability"]
-    minutes = downtime(up).total_seconds() / MINUTE_S
     return text.format(
         share=share_text(up),
         nines=f"{nines(up):.2f}",
-        minutes=f"{minutes:,.0f}" if minutes > 10 else f"{minutes:.2g}",
-        answered=share_text(known["answered"]),
+        minutes=_minutes(up),
+        late=_minutes(1 - (up - known["answered"])),
     )
+
+
+def _minutes(share: float) -> str:
+    """What is missing of a year, in minutes."""
+    minutes = downtime(share).total_seconds() / MINUTE_S
+    return f"{minutes:,.0f}" if minutes >= 100 else f"{minutes:.3g}"
 
 
 def _always_down() -> DataFrame:

@@ -3,6 +3,7 @@
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 import plotly.graph_objects as go
@@ -33,6 +34,30 @@ def share_text(share: float) -> str:
     missing = 100 * (1 - share)
     decimals = max(0, math.ceil(-math.log10(missing)) + 1) if missing > 1e-12 else 0
     return f"{round(100 * share, decimals):.12g} %"
+
+
+def duration_text(duration: timedelta) -> str:
+    """A time in its two largest units, as people say it.
+
+    >>> duration_text(timedelta(days=3.65)), duration_text(timedelta(seconds=315.36))
+    ('3 d 16 h', '5 min 15 s')
+    >>> duration_text(timedelta(seconds=8.64))
+    '8.64 s'
+    """
+    seconds = duration.total_seconds()
+    if round(seconds) < 60:
+        return _("{seconds:.3g} s").format(seconds=seconds)
+    units = (
+        (_("{large} d {small} h"), 86_400, 3600),
+        (_("{large} h {small} min"), 3600, 60),
+        (_("{large} min {small} s"), 60, 1),
+    )
+    counts = (
+        (text, *divmod(round(seconds / small_s), large_s // small_s))
+        for text, large_s, small_s in units
+    )
+    text, large, small = next(count for count in counts if count[1])
+    return text.format(large=large, small=small)
 
 
 def up_and_down(
@@ -67,17 +92,17 @@ def _downs(times: DataFrame) -> Iterable[go.Bar]:
     """The outages: those of one server alone, those of all at once, and servers that are slow."""
     is_slow = times["cause"] == "slow"
     ways = (
-        ("error", "", _("down"), ~is_slow & ~times["shared"]),
-        ("error", "x", _("down, all by one cause"), ~is_slow & times["shared"]),
-        ("slow", "", _("slow"), is_slow),
+        ("error", "", 0.42, _("down"), ~is_slow & ~times["shared"]),
+        ("error", "x", 0.72, _("down, all by one cause"), ~is_slow & times["shared"]),
+        ("slow", "", 0.42, _("slow"), is_slow),
     )
-    for colour, shape, name, which in ways:
+    for colour, shape, width, name, which in ways:
         if which.any():
             start, end, height = times.loc[which, ["start_s", "end_s", "height"]].to_numpy().T
             # The outline is seen where the outage is too short for this scale.
             marker = {"color": COLOURS[colour], "pattern": {"shape": shape, "size": 5}}
             marker["line"] = {"color": COLOURS[colour], "width": 1.5}
-            yield _bars(start, end, height).update(name=name, width=0.42, marker=marker)
+            yield _bars(start, end, height).update(name=name, width=width, marker=marker)
 
 
 def _bars(start: np.ndarray, end: np.ndarray, height: np.ndarray) -> go.Bar:
@@ -89,7 +114,7 @@ def _noticed(times: DataFrame) -> Iterable[go.Scatter]:
         marker = {"symbol": "triangle-down", "size": 9, "color": COLOURS["measured"]}
         yield go.Scatter(
             x=times["detected_s"].to_numpy(),
-            y=times["height"].to_numpy() + 0.34,
+            y=times["height"].to_numpy() + 0.42,
             name=_("the balancer knows"),
             mode="markers",
             marker=marker,
@@ -127,7 +152,7 @@ def _finding(ups: Mapping[str, float]) -> str:
 
 
 def _in_words(known: DataFrame, ups: Mapping[str, float]) -> str:
-    text = _("{name} was up {share} of the time and down {outages} times.")
+    text = _("{name} was up {share} of the time; outages: {outages}.")
     counts = known["server"].value_counts()
     return " ".join(
         text.format(name=name, share=share_text(up), outages=counts.get(name, 0))
@@ -242,21 +267,14 @@ def _upright(x: float, top: float, name: str, colour: str, dash: str) -> go.Scat
     return go.Scatter(x=[x, x], y=[0, 1.06 * top], name=name, mode="lines", line=line)
 
 
-def block_diagram(system: Block) -> go.Figure:
+def block_diagram(system: Block, *, marks_weakest: bool = True) -> go.Figure:
     """The parts of a system as boxes on wires: it is up while a way leads from left to right.
 
-    The part whose failures cost the whole most has a thick frame.
+    The part whose failures cost the whole most has a thick frame, unless somebody is to find it.
     """
     table = system.table()
-    without = table[table.columns[-1]]
-    weakest = table["part"][without.idxmin()]
-    down = downtime(system.availability)
-    finding = _("{name}: up {share}, down {hours} h a year, weakest at: {weakest}").format(
-        name=system.name,
-        share=share_text(system.availability),
-        hours=f"{down.total_seconds() / 3600:.3g}",
-        weakest=weakest,
-    )
+    weakest = table["part"][table[table.columns[-1]].idxmin()] if marks_weakest else ""
+    finding = _in_one_line(system, weakest)
     each = _("{part} {share}")
     parts = ", ".join(
         each.format(part=part, share=share_text(share))
@@ -270,6 +288,15 @@ def block_diagram(system: Block) -> go.Figure:
     figure.update_xaxes(visible=False, range=[-0.5, width + 0.5])
     figure.update_yaxes(visible=False, range=[-height / 2 - 0.1, height / 2 + 0.3])
     return figure.update_layout(height=int(100 + 95 * height), margin={"t": 80, "b": 16})
+
+
+def _in_one_line(system: Block, weakest: str) -> str:
+    text = _("{name}: up {share}, down {duration} a year")
+    if weakest:
+        text = _("{name}: up {share}, down {duration} a year, weakest at: {weakest}")
+    up = system.availability
+    duration = duration_text(downtime(up))
+    return text.format(name=system.name, share=share_text(up), duration=duration, weakest=weakest)
 
 
 # Where copies begin and end, their wires part and meet.

@@ -49,6 +49,12 @@ LESSONS = {
             40,
             _("Lesson 00: server, process, worker; how to write a function."),
         ),
+        Lesson(
+            "08",
+            _("Overload and retries"),
+            40,
+            _("Lesson 03: a frozen server; lesson 04: load, capacity, queue."),
+        ),
         Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
         Lesson("13", _("Metrics"), 40, _("Lesson 00: server, status; lesson 04: percentile.")),
     )

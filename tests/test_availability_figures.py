@@ -1,5 +1,7 @@
 """The figures of availability: what is drawn where, and what they say in words; the dashboard."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from driving import drive
 from devops_lab.availability_dashboards import availability_dashboard
 from devops_lab.availability_figures import (
     block_diagram,
+    duration_text,
     one_run_among_many,
     share_text,
     up_and_down,
@@ -53,9 +56,9 @@ def test_strips_say_in_words_how_long_each_was_up() -> None:
     figure = up_and_down(RUN, ["server-1", "server-2", "whole"], 10.0)
     assert summary_of(figure) == (
         "The whole was up 80 % of the time, its servers 60 % to 60 %. "
-        "server-1 was up 60 % of the time and down 2 times. "
-        "server-2 was up 60 % of the time and down 2 times. "
-        "whole was up 80 % of the time and down 1 times."
+        "server-1 was up 60 % of the time; outages: 2. "
+        "server-2 was up 60 % of the time; outages: 2. "
+        "whole was up 80 % of the time; outages: 1."
     )
     assert summary_of(up_and_down(RUN, ["whole"], 10.0, finding="Well")).startswith("Well. ")
 
@@ -68,7 +71,7 @@ def test_the_axis_of_time_has_the_unit_of_its_length(duration_s, unit, end) -> N
     figure = up_and_down(intervals(), ["server-1"], duration_s)
     assert figure.layout.xaxis.title.text == f"time ({unit})"
     assert list(figure.layout.xaxis.range) == [0, end]
-    assert "server-1 was up 100 % of the time and down 0 times." in summary_of(figure)
+    assert "server-1 was up 100 % of the time; outages: 0." in summary_of(figure)
 
 
 def test_copies_buy_less_where_causes_are_shared() -> None:
@@ -130,6 +133,30 @@ def test_a_diagram_is_a_chain_from_left_to_right_with_copies_above_each_other() 
     assert "weakest at: database" in summary_of(figure)
     thick = [s for s in figure.layout.shapes if s.type == "rect" and s.line.width > 2]
     assert [(s.x0 + s.x1) / 2 for s in thick] == [pytest.approx(3.1)]
+
+
+def test_what_a_learner_is_to_find_is_not_marked() -> None:
+    shop = Chain("shop", [Part("web", 0.99), Part("database", 0.9)])
+    figure = block_diagram(shop, marks_weakest=False)
+    assert len({shape.line.width for shape in figure.layout.shapes if shape.type == "rect"}) == 1
+    assert "weakest" not in summary_of(figure)
+    assert "weakest at: database" in summary_of(block_diagram(shop))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.8641, "0.864 s"),
+        (59.7, "1 min 0 s"),
+        (3599.7, "1 h 0 min"),
+        (86_399, "1 d 0 h"),
+        (5256 * 60, "3 d 16 h"),
+        (366 * 86_400, "366 d 0 h"),
+    ],
+)
+def test_a_time_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
+    assert duration_text(timedelta(seconds=seconds)) == said
 
 
 def test_a_part_alone_and_copies_of_chains_can_be_drawn() -> None:
