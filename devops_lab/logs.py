@@ -64,8 +64,8 @@ class Logs:
             return self._answer(query, parameters)
         except duckdb.Error as error:
             text = _("{reason} The table is called lines; its columns are {columns}.")
-            # The first paragraph says it; the others draw an arrow under a query of ours.
-            reason = str(error).split("\n\n")[0].rstrip(".") + "."
+            # The first line says it; the others list what it might have been.
+            reason = str(error).splitlines()[0].rstrip(".") + "."
             raise QueryError(text.format(reason=reason, columns=", ".join(self.schema))) from None
 
     def lines(self) -> pd.DataFrame:
@@ -138,6 +138,27 @@ class Tail:
             return []
         self._read_bytes[file] += len(whole) + 1
         return whole.decode(errors="replace").split("\n")
+
+
+def spans(lines: pd.DataFrame) -> pd.DataFrame:
+    """The lines of one request with `start_s` and `end_s` since its first arrival, `asked_by`, the
+    row of the server that asked (missing for the first), and `own_s`: how long a server had it
+    without waiting for a server that it had asked.
+
+    In the order of time. Who arrives while another server has the request was asked by that one;
+    this holds for servers that ask one after the other, and whose clocks agree.
+    """
+    lines = lines.sort_values("time", kind="stable", ignore_index=True)
+    start_s = (lines["time"] - lines["time"].min()).dt.total_seconds()
+    end_s = start_s + lines["wait_s"] + lines["service_s"]
+    own_s, asked_by = (end_s - start_s).tolist(), [None] * len(lines)
+    for row in range(1, len(lines)):
+        asking = [above for above in range(row) if end_s[above] > start_s[row]]
+        if asking:
+            asked_by[row] = asking[-1]
+            own_s[asking[-1]] -= min(end_s[row], end_s[asking[-1]]) - start_s[row]
+    asked_by = pd.array(asked_by, "Int64")
+    return lines.assign(start_s=start_s, end_s=end_s, asked_by=asked_by, own_s=own_s)
 
 
 def sampled(lines: pd.DataFrame, kept_share: float, *, all_errors: bool = False) -> pd.DataFrame:

@@ -167,6 +167,8 @@ MAY_IMPORT = {
     "timeseries": "labels",
     "scrape": "labels tables",
     "logs": "tables",
+    "log_figures": "figures logs",
+    "log_dashboards": "dashboards layers loadgen log_figures logs scenario tables",
     "signals": "labels timeseries",
     "signal_runs": "families prometheus servers",
     "signal_figures": "figures timeseries",
