@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from devops_lab.measurable import (
     obstacle,
 )
 from devops_lab.outages import outages
-from devops_lab.processes import Program, ProgramError
+from devops_lab.processes import AnyProgram, Program, ProgramError, start_together
 from devops_lab.rules import number, whole
 from devops_lab.scenario import MOST_SERVERS, Scenario
 from devops_lab.servers import Server
@@ -41,8 +41,6 @@ from devops_lab.upstreams import BalancerProgram
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-AnyProgram = TypeVar("AnyProgram", bound=Program)
 
 DURATION_S = 10.0
 # A request costs about a millisecond on its way; a service that is not much longer hides in it.
@@ -176,7 +174,10 @@ class Measurement:
 
     def _start_servers(self) -> Server | BalancerProgram:
         """The servers' common front door, with the way through it warmed up."""
-        servers = [self._started(server) for server in _servers(self.scenario)]
+        servers = _servers(self.scenario)
+        self.programs += servers
+        for server in start_together(servers):
+            server.cell = self._cell
         front, turns = servers[0], 1
         balancer = None
         if len(servers) > 1 or needs_checks(self.scenario):
