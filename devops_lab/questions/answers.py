@@ -5,6 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from devops_lab.questions import Mistake
+from devops_lab.translation import _
+
 
 def letter(answer: Any) -> str:
     """The letter of a choice, however it was typed; nothing for what is no text.
@@ -48,3 +51,23 @@ def is_decision(answer: Any) -> bool:
 def chose(wanted: str) -> Callable[[Any], bool]:
     """A test of decisions: whether the letter is this one, well defended or not."""
     return lambda answer: is_decision(answer) and letter(answer[0]) == wanted
+
+
+def a_letter_alone(example: str) -> Mistake:
+    """The mistake of who gives a letter where it was to be defended in two sentences."""
+    return Mistake(
+        answer=example,
+        when=lambda decision: isinstance(decision, str),
+        then=_("Then the others would have to take your word for it."),
+        ask=_("Can you give a letter and two sentences, each in quotation marks?"),
+    )
+
+
+def told_in_jargon(example: str, jargon: re.Pattern[str]) -> Mistake:
+    """The mistake of who explains something to somebody who is no engineer in engineers' words."""
+    return Mistake(
+        answer=example,
+        when=lambda text: isinstance(text, str) and bool(jargon.search(text)),
+        then=_("Then they would nod politely, and ask somebody else what it means."),
+        ask=_("Which of your words has somebody who bakes or sells bread never needed?"),
+    )

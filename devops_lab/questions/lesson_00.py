@@ -10,6 +10,7 @@ from devops_lab.questions.answers import (
     is_near,
     letter,
     sentences,
+    told_in_jargon,
 )
 from devops_lab.translation import _
 
@@ -345,11 +346,9 @@ EXERCISES = (
                 then=_("Then the baker would ask for yesterday's copy, and nothing would change."),
                 ask=_("What did the list of the folder show after the server had stopped?"),
             ),
-            Mistake(
-                answer="The process at this port had stopped. Nobody listened to HTTP.",
-                when=_JARGON.search,
-                then=_("Then the baker would nod politely, and ask somebody else what it means."),
-                ask=_("Which of your words has somebody who bakes never needed?"),
+            told_in_jargon(
+                "The process at this port had stopped. Nobody listened to HTTP.",
+                _JARGON,
             ),
             Mistake(
                 answer="The internet was slow today. The files were there.",

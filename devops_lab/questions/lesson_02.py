@@ -9,7 +9,7 @@ from devops_lab.attacks import CLIMBS, HARMLESS, PICTURE, SIDE_DOORS
 from devops_lab.http1 import Reply as Checked
 from devops_lab.paths import normalise
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, letter, sentences
+from devops_lab.questions.answers import chose, letter, sentences, told_in_jargon
 from devops_lab.route_function import as_reply
 from devops_lab.servers import Server
 from devops_lab.translation import _
@@ -617,11 +617,9 @@ EXERCISES = (
                 then=_("Then the baker would ask: but was there not a line of code against that?"),
                 ask=_("Can you say in a second sentence what our own line looked at?"),
             ),
-            Mistake(
-                answer="They used percent-encoding. Our filter did not decode the URL.",
-                when=_JARGON.search,
-                then=_("Then the baker would nod politely, and ask somebody else what it means."),
-                ask=_("Which of your words has somebody who bakes never needed?"),
+            told_in_jargon(
+                "They used percent-encoding. Our filter did not decode the URL.",
+                _JARGON,
             ),
             Mistake(
                 answer="A hacker broke in at night. We need a better password.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import is_list_of, letter, sentences
+from devops_lab.questions.answers import is_list_of, letter, sentences, told_in_jargon
 from devops_lab.translation import _
 
 Ask = Callable[[], tuple[int, str]]
@@ -434,11 +434,9 @@ EXERCISES = (
                 then=_("Then the baker would ask: and why is that worse, if all three are good?"),
                 ask=_("Can you say in a second sentence what happens when one of them fails?"),
             ),
-            Mistake(
-                answer="The availabilities are multiplied. Three dependencies: a probability.",
-                when=_JARGON.search,
-                then=_("Then the baker would nod politely, and ask somebody else what it means."),
-                ask=_("Which of your words has somebody who bakes never needed?"),
+            told_in_jargon(
+                "The availabilities are multiplied. Three dependencies: a probability.",
+                _JARGON,
             ),
             Mistake(
                 answer="The two new servers are bad. The old one was better.",

@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
+from devops_lab.questions.answers import (
+    a_letter_alone,
+    chose,
+    is_list_of,
+    is_near,
+    sentences,
+    told_in_jargon,
+)
 from devops_lab.translation import _
 
 Seconds = Sequence[float]
@@ -216,12 +223,7 @@ EXERCISES = (
                 then=_("Then the baker would ask: how do you know, and why not a cheaper one?"),
                 ask=_("Can you answer both, in two sentences?"),
             ),
-            Mistake(
-                answer="b",
-                when=lambda decision: isinstance(decision, str),
-                then=_("Then the baker would have to take your word for it."),
-                ask=_("Can you give a letter and two sentences, each in quotation marks?"),
-            ),
+            a_letter_alone("b"),
         ),
         otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
         hints=(
@@ -363,11 +365,9 @@ EXERCISES = (
                 then=_("Then the baker would ask: but why, when the machine is free at times?"),
                 ask=_("Can you say in a second sentence where that comes from?"),
             ),
-            Mistake(
-                answer="The utilisation is high. So the requests wait in a queue.",
-                when=_JARGON.search,
-                then=_("Then the baker would nod politely, and ask somebody else what it means."),
-                ask=_("Which of your words has somebody who bakes never needed?"),
+            told_in_jargon(
+                "The utilisation is high. So the requests wait in a queue.",
+                _JARGON,
             ),
             Mistake(
                 answer="The server is too weak. We need to buy a better machine.",

@@ -6,7 +6,14 @@ from typing import Any
 
 from devops_lab.autoscaler import Look
 from devops_lab.questions import Case, Exercise, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, letter, sentences
+from devops_lab.questions.answers import (
+    chose,
+    is_list_of,
+    is_near,
+    letter,
+    sentences,
+    told_in_jargon,
+)
 from devops_lab.translation import _
 
 Rule = Callable[[Look], int]
@@ -336,11 +343,9 @@ EXERCISES = (
                 then=_("Then she would ask: and why did it get as many customers as the others?"),
                 ask=_("Can you say in a second sentence what sharing evenly did to that one?"),
             ),
-            Mistake(
-                answer="The round robin policy overloaded one node. Its latency was long.",
-                when=lambda text: isinstance(text, str) and bool(_JARGON.search(text)),
-                then=_("Then she would nod politely, and ask somebody else what it means."),
-                ask=_("Which of your words has somebody who sells bread never needed?"),
+            told_in_jargon(
+                "The round robin policy overloaded one node. Its latency was long.",
+                _JARGON,
             ),
             Mistake(
                 answer="There were too many customers. We need more servers.",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Exercise, Mistake
-from devops_lab.questions.answers import chose, is_near, sentences
+from devops_lab.questions.answers import a_letter_alone, chose, is_near, sentences
 from devops_lab.translation import _
 
 _MTBF_MINUTES = 33 * 24 * 60
@@ -130,12 +130,7 @@ EXERCISES = (
                 then=_("Then the baker would ask: why is one machine better than two?"),
                 ask=_("Can you answer that with a number, in two sentences?"),
             ),
-            Mistake(
-                answer="b",
-                when=lambda decision: isinstance(decision, str),
-                then=_("Then the baker would have to take your word for it."),
-                ask=_("Can you give a letter and two sentences, each in quotation marks?"),
-            ),
+            a_letter_alone("b"),
         ),
         otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
         hints=(

@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
+from devops_lab.questions.answers import (
+    a_letter_alone,
+    chose,
+    is_list_of,
+    is_near,
+    sentences,
+    told_in_jargon,
+)
 from devops_lab.translation import _
 
 _JARGON = re.compile(
@@ -177,12 +184,7 @@ EXERCISES = (
                 then=_("Then the baker would ask: and what are the other two for?"),
                 ask=_("Can you say it in two sentences?"),
             ),
-            Mistake(
-                answer="b",
-                when=lambda decision: isinstance(decision, str),
-                then=_("Then the baker would have to take your word for it."),
-                ask=_("Can you give a letter and two sentences, each in quotation marks?"),
-            ),
+            a_letter_alone("b"),
         ),
         otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
         hints=(
@@ -323,11 +325,9 @@ EXERCISES = (
                 then=_("Then the nephew would ask: why should it, when every order was timed?"),
                 ask=_("Can you say in a second sentence what the wall keeps of them?"),
             ),
-            Mistake(
-                answer="The histogram has few buckets. So the percentile is interpolated.",
-                when=_JARGON.search,
-                then=_("Then the nephew would nod politely, and ask somebody else what it means."),
-                ask=_("Which of your words has somebody who bakes never needed?"),
+            told_in_jargon(
+                "The histogram has few buckets. So the percentile is interpolated.",
+                _JARGON,
             ),
             Mistake(
                 answer="The dashboard is broken. We should buy a better one.",
