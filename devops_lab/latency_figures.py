@@ -190,9 +190,15 @@ def _percentiles_in_words(ways: Mapping[str, Series], formula: SteadyState | Non
     if formula is not None:
         seconds["theory"] = formula.latency_quantile_s
     words = {
-        "theory": _("Theory: p50 {p50}, p95 {p95}, p99 {p99}."),
-        "simulated": _("Simulated: p50 {p50}, p95 {p95}, p99 {p99}."),
-        "measured": _("Measured: p50 {p50}, p95 {p95}, p99 {p99}."),
+        "theory": _(
+            "Theory: half take less than {p50}, 95 of 100 less than {p95}, 99 less than {p99}."
+        ),
+        "simulated": _(
+            "Simulated: half take less than {p50}, 95 of 100 less than {p95}, 99 less than {p99}."
+        ),
+        "measured": _(
+            "Measured: half take less than {p50}, 95 of 100 less than {p95}, 99 less than {p99}."
+        ),
     }
     for way, text in words.items():
         if way in seconds:

@@ -194,7 +194,8 @@ def _answers(setting: Mapping[str, Any], measured: Measured) -> Answers:
     return Answers(
         setting=_in_words(setting),
         load_per_s=scenario.arrival_rate_per_s,
-        capacity_per_s=scenario.arrival_rate_per_s / scenario.utilisation,
+        # Not by way of the load, or its rounding would move the scale with every move.
+        capacity_per_s=scenario.servers * scenario.workers / scenario.service_time_s,
         formula=_formula(_at(scenario, 1.0)),
         curve=_curve(_at(scenario, 1.0)),
         theory=_by_formula(answer, scenario) if answer.state else None,

@@ -112,6 +112,8 @@ def _panels(settings: list[Answers], edge_per_s: float, predicted_ms: float) -> 
         titles |= {0.56: _("at this load: no end in sight")}
     place = {"y": 1.02, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
     return {
+        # A live figure puts the course's look on by itself; to check it takes as long as the rest.
+        "template": "none",
         "xaxis": {"domain": [0, 0.48], "range": [0, edge_per_s]},
         "xaxis2": {
             "domain": [0.56, 0.84],

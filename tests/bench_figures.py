@@ -1,12 +1,14 @@
-"""From a slider's move to the painted figure, in real JupyterLab, beside the usual ways; and the
-first figure of a fresh kernel. Run by `make bench`.
+"""From a slider's move to the painted figure, in real JupyterLab, beside the usual ways; the first
+figure of a fresh kernel; and the frames of the traffic view. Run by `make bench`.
 
-The same two lines of 200 points are drawn in four ways, on one page, with the moves taken in turn;
-a move is a key press, and ends when the frame with the changed lines is painted. `--smoke` measures
-as little as shows that all of this still works.
+The same two lines of 200 points are drawn in four ways, on one page, with the moves taken in turn,
+and among them a dashboard of the course, which simulates 20,000 requests a move. A move is a key
+press, and ends when the frame with the changed lines is painted. `--smoke` measures as little as
+shows that all of this still works.
 """
 
 import contextlib
+import re
 import statistics
 import subprocess
 import sys
@@ -25,10 +27,16 @@ from browser import (
 )
 from playwright.sync_api import Browser, Locator, sync_playwright
 
+from devops_lab.scenario import Scenario
+from devops_lab.simulate import simulate
+from devops_lab.traffic_view import journeys_of
+
 BUDGET_P95_MS = 50
 BUDGET_AHEAD_P95_MS = 16
 FIRST_FIGURE_BUDGET_S = 2.0
 FIRST_FIGURE = "first figure of a fresh kernel"
+AFTER_A_STILL = "first live figure after a stored one, as in the lessons"
+FRAME_BUDGET_MS = 1000 / 60
 ALIKE = {
     "plotly's FigureWidget": "go.FigureWidget(draw(0))",
     "our LiveFigure": "LiveFigure(draw(0))",
@@ -67,7 +75,33 @@ Dashboard(draw, {"load": slider("load", 0, 100, 0)})
     "our Dashboard, ahead": """
 Dashboard(draw, {"load": slider("load", 0, 100, 0)}, ahead=True)
 """,
+    "our three ways": """
+from devops_lab.three_ways import three_ways_dashboard
+ways = three_ways_dashboard()
+ways.controls["servers"].value, ways.controls["rate_per_s"].value = 4, 1
+ways
+""",
 }
+STILL = """
+from devops_lab.figures import drawing, show
+show(drawing("A", "still", x="x", y="y").add_scatter(y=[1, 2]))
+"""
+# Some 150 in work, and as many on their ways there and back, which take so long at this speed.
+BUSY = Scenario(1000, 0.15, servers=4, workers=38, balancer="least_connections")
+FLIGHT_S = 0.2 * 0.7
+TRAFFIC = f"""
+from devops_lab.scenario import Client, Faults, Load, Scenario
+from devops_lab.simulate import simulate
+from devops_lab.traffic_view import traffic_view
+traffic_view(simulate({BUSY}, 10_000), speed=0.2)
+"""
+FRAMES = """async (frames) => {
+    const times = [];
+    for (let frame = 0; frame <= frames; frame++) {
+        times.push(await new Promise(requestAnimationFrame));
+    }
+    return times.slice(1).map((at, frame) => at - times[frame]);
+}"""
 
 WATCH = """(cell) => {
     const handle = cell.querySelector('.noUi-handle');
@@ -102,8 +136,10 @@ def main(smoke: bool) -> None:
         with lab_of_its_own(no_delay=True) as lab:
             print("\nslider to painted figure:")
             print_moves(moves_ms(browser, lab, moves))
+            print_first_figures(browser, lab)
             print(f"\n{figures} figures on one page:")
             print_many_figures(browser, lab, figures)
+            print_frames(browser, lab, 10 if smoke else 300)
         if not smoke:
             with lab_of_its_own(no_delay=False) as lab:
                 print("\nslider to painted figure, without the no-delay extension:")
@@ -145,23 +181,79 @@ def quickest_s(code: str, repetitions: int) -> float:
 
 
 def moves_ms(browser: Browser, lab: JupyterLab, moves: int) -> dict[str, list[float]]:
-    """The time of each move of each design, in ms; and of the first figure on the page."""
-    measured: dict[str, list[float]] = {name: [] for name in (*DESIGNS, FIRST_FIGURE)}
+    """The time of each move of each design, in ms."""
+    measured: dict[str, list[float]] = {name: [] for name in DESIGNS}
     opened = NotebookPage(browser.new_page(), lab)
-    opened.open(notebook_of(f"{SETUP}\n{DESIGNS['our Dashboard']}"))
-    measured[FIRST_FIGURE].append(until_drawn_ms(opened))
-    lab.end_kernels()
     opened.open(notebook_of(SETUP, *DESIGNS.values()))
     opened.run_all()
     cells = opened.page.locator(".jp-CodeCell").all()[1:]
     for cell in cells:
-        cell.locator(".scatterlayer .js-line").nth(1).wait_for()
+        cell.locator(".scatterlayer .js-line").nth(1).wait_for(state="attached")
     for _ in range(moves):
         for name, cell in zip(DESIGNS, cells, strict=True):
             measured[name].append(move_ms(opened, cell))
     lab.end_kernels()
     opened.page.close()
     return measured
+
+
+def print_first_figures(browser: Browser, lab: JupyterLab) -> None:
+    """Seconds from "run all" in a fresh kernel to the first figure, and to one after a still."""
+    first = f"{SETUP}\n{DESIGNS['our Dashboard']}"
+    opened = NotebookPage(browser.new_page(), lab)
+    opened.open(notebook_of(first))
+    print(f"  {FIRST_FIGURE}: {until_drawn_ms(opened) / 1000:.1f} s", end="")
+    print(f" (budget {FIRST_FIGURE_BUDGET_S:.0f} s)")
+    lab.end_kernels()
+    opened.open(notebook_of(STILL, first))
+    opened.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+    opened.page.locator(".scatterlayer .js-line").first.wait_for()
+    print(f"  {AFTER_A_STILL}: {until_drawn_ms(opened, 3) / 1000:.1f} s")
+    opened.page.close()
+    lab.end_kernels()
+
+
+def print_frames(browser: Browser, lab: JupyterLab, frames: int) -> None:
+    """Milliseconds from frame to frame of a running traffic view, and what of them it computes."""
+    opened = NotebookPage(browser.new_page(), lab)
+    opened.open(notebook_of(TRAFFIC))
+    opened.run_all()
+    view = opened.page.locator(".devops-lab-traffic")
+    working = view.get_by_role("status").filter(has_text=re.compile("1[0-9][0-9] in work"))
+    working.wait_for(state="attached")
+    computed_ms, times_ms = computed_frames_ms(opened, frames)
+    print(f"\ntraffic view, {dots_on_screen(view)} requests on the screen:")
+    view.get_by_role("button").click()
+    _computed_ms, still_ms = computed_frames_ms(opened, frames)
+    for name, each_ms in (("a frame", times_ms), ("a frame of the page at rest", still_ms)):
+        p50, p95 = statistics.median(each_ms), percentile(each_ms, 95)
+        print(f"  {name:34} p50 {p50:4.1f} ms  p95 {p95:4.1f} ms")
+    print(f"  budget: {FRAME_BUDGET_MS:.1f} ms; of it the view computes {computed_ms:.1f} ms")
+    opened.page.close()
+    lab.end_kernels()
+
+
+def computed_frames_ms(opened: NotebookPage, frames: int) -> tuple[float, list[float]]:
+    """What the page's scripts, styles and layout took of each of so many frames, and the frames."""
+    session = opened.page.context.new_cdp_session(opened.page)
+    session.send("Performance.enable")
+
+    def busy_s() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        parts = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
+        return sum(metric["value"] for metric in metrics if metric["name"] in parts)
+
+    before_s = busy_s()
+    times_ms = opened.page.evaluate(FRAMES, frames)
+    return 1000 * (busy_s() - before_s) / frames, times_ms
+
+
+def dots_on_screen(view: Locator) -> int:
+    """How many tries had left their client at the view's moment and were not yet back."""
+    now_s = float(view.locator(".devops-lab-traffic-moment").inner_text().split()[0])
+    times = journeys_of(simulate(BUSY, 10_000))
+    has_left = times["start_s"] < now_s + FLIGHT_S
+    return int((has_left & (times["end_s"] > now_s - FLIGHT_S)).sum())
 
 
 def print_many_figures(browser: Browser, lab: JupyterLab, figures: int) -> None:
@@ -193,13 +285,11 @@ def move_ms(opened: NotebookPage, cell: Locator) -> float:
 
 
 def print_moves(measured: dict[str, list[float]]) -> None:
-    first_s = measured.pop(FIRST_FIGURE)[0] / 1000
     base_ms = statistics.median(measured["our Dashboard"])
     for name, times_ms in measured.items():
         p50, p95 = statistics.median(times_ms), percentile(times_ms, 95)
         print(f"  {name:34} p50 {p50:4.0f} ms  p95 {p95:4.0f} ms  {p50 / base_ms:5.2f} × ours")
     print(f"  budget, p95: {BUDGET_P95_MS} ms with a kernel, {BUDGET_AHEAD_P95_MS} ms without")
-    print(f"  {FIRST_FIGURE}: {first_s:.1f} s (budget {FIRST_FIGURE_BUDGET_S:.0f} s)")
 
 
 def percentile(values: list[float], percent: int) -> float:

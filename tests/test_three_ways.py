@@ -41,6 +41,17 @@ def test_the_formula_says_what_can_be_checked_by_hand(dashboard: ThreeWays) -> N
     assert "formula: mean 100 ms," in move(dashboard, rate_per_s=10)
 
 
+def test_a_move_of_the_load_sends_numbers_and_words_and_no_other_picture(
+    dashboard: ThreeWays,
+) -> None:
+    move(dashboard, servers=4, rate_per_s=20)
+    sent: set[str] = set()
+    dashboard.live.observe(lambda change: sent.add(change.name))
+    for rate in (23, 27, 30):
+        move(dashboard, rate_per_s=rate)
+    assert sent == {"arrays", "finding", "summary"}
+
+
 def test_a_balancer_without_a_formula_says_so_and_has_no_line(dashboard: ThreeWays) -> None:
     said = move(dashboard, servers=3, policy="least connections")
     assert "No formula is known for this balancer" in said
