@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from devops_lab import cells
 from devops_lab.dashboards import Dashboard, menu, slider
+from devops_lab.figures import time_text
 from devops_lab.message_figures import order_lives
 from devops_lab.shifts import Shift, measure_shift, simulate_shift
 from devops_lab.translation import _
@@ -20,6 +21,8 @@ PROMISES: dict[str, str] = {
     _("at most once"): "at_most_once",
     _("at least once, but paid once"): "paid_once",
 }
+
+_RUNNING = _("A real broker and real workers have the same orders and the same losses.")
 
 
 class ShiftDashboard(Dashboard):
@@ -51,6 +54,7 @@ class ShiftDashboard(Dashboard):
         shift = self._shift(promise, loss_percent, delay_ms, workers, lease_ms)
         self.button.description = _("Running …") if self._is_running else _("Run it for real")
         self.button.disabled = self._is_running
+        self._tell(_RUNNING if self._is_running else _in_words(shift))
         runs = {_("simulated"): simulate_shift(shift)}
         if shift in self._measured:
             runs[_("real processes")] = self._measured[shift]
@@ -58,7 +62,6 @@ class ShiftDashboard(Dashboard):
 
     def _run(self) -> None:
         self._is_running = True
-        self._tell(_("A real broker and real workers have the same orders and the same losses."))
         self.redraw()
         shift = self._shift(**self.values)
         threading.Thread(target=self._measure, args=(shift,), daemon=True).start()
@@ -69,7 +72,6 @@ class ShiftDashboard(Dashboard):
 
         self.guarded(run)
         failure, self._is_running = self.message, False
-        self._tell("")
         self.redraw()
         if failure:
             self._say(failure, role="alert")
@@ -89,6 +91,15 @@ class ShiftDashboard(Dashboard):
 
     def _tell(self, text: str) -> None:
         self.state.value = f'<span role="status">{html.escape(text)}</span>'
+
+
+def _in_words(shift: Shift) -> str:
+    """What the lease does in this shift, in one sentence."""
+    if shift.promise == "at_most_once":
+        text = _("Acknowledged before the work, so the lease of {lease} is never needed.")
+    else:
+        text = _("What is not acknowledged within {lease} is delivered again.")
+    return text.format(lease=time_text(shift.lease_s))
 
 
 def shift_dashboard() -> Dashboard:

@@ -155,6 +155,8 @@ def test_the_dashboard_can_be_driven_and_follows_its_controls() -> None:
     dashboard.controls["promise"].value = "at most once"
     dashboard.controls["loss_percent"].value = 30
     assert "never paid" in dashboard.live.summary
+    dashboard.controls["lease_ms"].value = 700
+    assert "the lease of 700 ms is never needed" in dashboard.state.value
     dashboard.controls["promise"].value = "at least once, but paid once"
     assert dashboard.live.summary == "20 orders, each paid once"
 
