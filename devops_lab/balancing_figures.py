@@ -166,9 +166,11 @@ def latency_by_policy(
     `predicted_ms` is drawn as a dotted line.
     """
     p95_s = {name: run["latency_s"].quantile(0.95) for name, run in simulated.items()}
-    best, other = min(p95_s, key=p95_s.get), chosen or max(p95_s, key=p95_s.get)
-    finding = _("95 of 100 within {other_s} with {other}, within {best_s} with {best}").format(
-        best=best, other=other, best_s=time_text(p95_s[best]), other_s=time_text(p95_s[other])
+    best, worst = min(p95_s, key=p95_s.get), max(p95_s, key=p95_s.get)
+    one = chosen or worst
+    other = worst if one == best else best
+    finding = _("95 of 100 within {one_s} with {one}, within {other_s} with {other}").format(
+        one=one, other=other, one_s=time_text(p95_s[one]), other_s=time_text(p95_s[other])
     )
     figure = drawing(finding, _policies_in_words(simulated, measured or {}), x="", y="")
     figure.add_trace(_medians(simulated))
@@ -266,13 +268,13 @@ def fleet_day(
     figure = drawing(_day_finding(simulated, measured), summary, x="", y="")
     moments_s = np.linspace(0, day.duration_s, 101)
     busy = np.array([day.servers_busy(moment_s) for moment_s in moments_s])
-    load = theory_line(moments_s, busy).update(name=_("servers the load keeps busy"))
+    load = theory_line(moments_s, busy).update(name=_("kept busy by the load"))
     figure.add_trace(load.update(xaxis="x", yaxis="y"))
-    figure.add_trace(_ready_steps(simulated.looks, day))
+    figure.add_traces([_asked_steps(simulated.looks), _ready_steps(simulated.looks, day)])
     if measured is not None and len(measured.looks):
         looks = measured.looks
         crosses = measured_crosses(looks["time_s"].to_numpy(), looks["ready"].to_numpy())
-        figure.add_trace(crosses.update(legendgroup="measured"))
+        figure.add_trace(crosses.update(name=_("ready, measured")))
     for trace, one in ((simulated_points, simulated), (measured_crosses, measured)):
         if one is None:
             continue
@@ -290,9 +292,19 @@ def _ready_steps(looks: DataFrame, day: Day) -> go.Scatter:
     return go.Scatter(
         x=[0.0, *looks["time_s"], day.duration_s],
         y=[day.scenario.servers, *looks["ready"], *looks["ready"].tail(1)],
-        name=_("servers ready, simulated"),
+        name=_("ready, simulated"),
         mode="lines",
         line={"color": COLOURS["simulated"], "width": 3, "shape": "vh"},
+    )
+
+
+def _asked_steps(looks: DataFrame) -> go.Scatter:
+    return go.Scatter(
+        x=looks["time_s"].to_numpy(),
+        y=looks["asked"].to_numpy(),
+        name=_("asked for, simulated"),
+        mode="lines",
+        line={"color": COLOURS["simulated"], "width": 1.5, "shape": "hv", "dash": "dot"},
     )
 
 

@@ -57,7 +57,7 @@ def test_the_models_follow_every_control(policies: ModelAndReal, scaling: ModelA
     assert drive(policies, values_of_each=5, random_moves=10) == []
     assert drive(scaling, values_of_each=5, random_moves=10) == []
     assert {"simulated", "simulated, p50"} <= names(policies)
-    assert {"servers the load keeps busy", "your prediction"} <= names(scaling)
+    assert {"kept busy by the load", "asked for, simulated", "your prediction"} <= names(scaling)
 
 
 def test_every_metric_and_database_of_the_menus_is_a_plan(scaling: ModelAndReal) -> None:
