@@ -20,10 +20,19 @@ def firing(alert: Alert, failed: pd.Series, requests: pd.Series, objective: floa
     [False, False, True, True]
     """
     most = alert.error_share(objective)
-    shares = [
-        failed.rolling(window).sum() / requests.rolling(window).sum() for window in alert.windows
-    ]
-    return pd.concat([error_share > most for error_share in shares], axis=1).all(axis=1)
+    above = [error_shares(failed, requests, window) > most for window in alert.windows]
+    return pd.concat(above, axis=1).all(axis=1)
+
+
+def error_shares(failed: pd.Series, requests: pd.Series, window: pd.Timedelta) -> pd.Series:
+    """The share of errors over the window before each moment; missing where nothing was asked.
+
+    >>> minutes = pd.date_range("2026-03-01", periods=2, freq="1min")
+    >>> failed, requests = pd.Series([0, 9], minutes), pd.Series([100, 50], minutes)
+    >>> error_shares(failed, requests, pd.Timedelta("2min")).tolist()
+    [0.0, 0.06]
+    """
+    return failed.rolling(window).sum() / requests.rolling(window).sum()
 
 
 def intervals(firing: pd.Series) -> pd.DataFrame:

@@ -184,6 +184,8 @@ MAY_IMPORT = {
     "objectives": "",
     "alert_quality": "objectives",
     "alert_rules": "objectives",
+    "incidents": "objectives telemetry",
+    "on_call": "alert_quality labels metric_store objectives signals",
     "latency_histogram": "",
     # exercises and progress
     "cards": "",
