@@ -384,6 +384,40 @@ def cheapest_fleet(
     return min(fleets, key=lambda fleet: fleet.price_per_hour)
 
 
+def fleets(
+    arrival_rate_per_s: float,
+    service_time_s: float,
+    catalogue: Sequence[MachineSize],
+    *,
+    quantile: float = 0.95,
+    most_machines: int = 10,
+) -> "pd.DataFrame":
+    """Every fleet of up to `most_machines` of one size that keeps up, one row each, in the order of
+    the catalogue: what it costs an hour, and within how many seconds it answers a share `quantile`.
+
+    Assumes what `cheapest_fleet` does.
+
+    >>> sizes = [MachineSize("small", 2, 0.10), MachineSize("large", 8, 0.44)]
+    >>> table = fleets(80, 0.030, sizes, most_machines=2)
+    >>> table[["size", "machines", "price_per_hour"]].values.tolist()
+    [['small', 2, 0.2], ['large', 1, 0.44], ['large', 2, 0.88]]
+    """
+    import pandas as pd
+
+    share("quantile", quantile)
+    whole("most_machines", most_machines, at_least=1, at_most=1_000)
+    rows = [
+        {"size": size.name, "machines": machines, "price_per_hour": machines * size.price_per_hour}
+        | {"utilisation": queue.utilisation, "latency_s": queue.latency_quantile_s(quantile)}
+        for size in catalogue
+        for machines in range(1, most_machines + 1)
+        if arrival_rate_per_s * service_time_s / size.speed < machines * size.workers
+        for queue in [mmc(arrival_rate_per_s, service_time_s / size.speed, machines * size.workers)]
+    ]
+    columns = ["size", "machines", "price_per_hour", "utilisation", "latency_s"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def cost_curves(
     arrival_rates_per_s: Sequence[float],
     service_time_s: float,
