@@ -153,7 +153,7 @@ MAY_IMPORT = {
     "scaling_figures": "figures scaling",
     "live_figure": "figures",
     "traffic_view": "figures",
-    "dashboards": "attacks cells live_figure loadgen request_figures servers tables",
+    "dashboards": "attacks cells live_figure loadgen processes request_figures servers tables",
     "message_dashboards": "cells dashboards figures message_figures shifts",
     "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
     "scaling_dashboards": "cells closing closing_servers dashboards scaling scaling_figures",
