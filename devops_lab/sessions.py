@@ -7,12 +7,14 @@ with ShopServer(name="shop-1") as first, ShopServer(name="shop-2") as second:
         visitor.clicks(6)
 """
 
+import contextlib
 import secrets
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 from devops_lab.balancer import Balancer
 from devops_lab.client import Answer
+from devops_lab.families import wait_until
 from devops_lab.processes import ProgramError
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.rules import one_of, whole
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 PLACES = ("memory", "store", "cookie")
 MOST_SERVERS = 8
+PATIENCE_S = 5.0
 
 
 class SessionStore(PurposeServer):
@@ -115,11 +118,23 @@ class Shop:
             if program:
                 program.stop()
 
-    def add_server(self) -> None:
-        """One more server, which the balancer uses at once."""
-        server = self._new_server(len(self.servers) + 1).start()
-        self.servers.append(server)
+    def add_server(self, server: ShopServer | None = None) -> None:
+        """One more server, like the others unless you give one; the balancer uses it at once."""
+        server = server or self._new_server(len(self.servers) + 1)
+        self.servers.append(server.start())
         self.balancer.set(servers=self.servers)
+        self._wait_for_all()
+
+    def _wait_for_all(self) -> None:
+        # Just after a change the balancer's old self may still take a request, or drop it.
+        answered: set[str] = set()
+
+        def all_answered() -> bool:
+            with contextlib.suppress(ConnectionError):
+                answered.add(self.get("/healthz").headers["X-Served-By"])
+            return len(answered) == len(self.servers)
+
+        wait_until(all_answered, within_s=PATIENCE_S)
 
     def server_of(self, answer: Answer) -> ShopServer:
         """The server that gave this answer."""

@@ -136,23 +136,25 @@ def scaled_out(
             stack.enter_context(SizedServer(machine, name=f"shop-{number}"))
             for number in range(1, most + 1)
         ]
-        balancer = stack.enter_context(Balancer(servers))
         rows = []
         for count in counts:
-            balancer.set(servers=servers[:count])
-            for page in pages:
-                paths = [f"/{page}"] * requests * count
-                per_s = answered_per_s(balancer, paths, customers=CUSTOMERS * count)
-                rows.append(
-                    {
-                        "machine": _machines(count),
-                        "servers": count,
-                        "page": page,
-                        "answered_per_s": per_s,
-                        "capacity_per_s": count * capacity_per_s(machine, page),
-                    }
-                )
+            # A balancer of its own for each: one that is just being changed can drop a request.
+            with Balancer(servers[:count]) as balancer:
+                rows += [_side_by_side(balancer, machine, count, page, requests) for page in pages]
     return pd.DataFrame(rows)
+
+
+def _side_by_side(
+    balancer: Balancer, machine: Machine, count: int, page: str, requests: int
+) -> dict[str, Any]:
+    paths = [f"/{page}"] * requests * count
+    return {
+        "machine": _machines(count),
+        "servers": count,
+        "page": page,
+        "answered_per_s": answered_per_s(balancer, paths, customers=CUSTOMERS * count),
+        "capacity_per_s": count * capacity_per_s(machine, page),
+    }
 
 
 def _machines(count: int) -> str:

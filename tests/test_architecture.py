@@ -133,7 +133,8 @@ MAY_IMPORT = {
     "signed_cookie": "",
     "session_store": "access_log http1 purpose_program shop",
     "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
-    "sessions": "balancer client processes purpose_servers servers session_server session_store",
+    "sessions": "balancer client families processes purpose_servers servers session_server"
+    " session_store",
     "closing": "scaling",
     "closing_server": "access_log closing http1 purpose_program shop",
     "closing_servers": "closing processes purpose_servers",

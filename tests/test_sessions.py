@@ -69,8 +69,8 @@ def test_the_store_is_a_part_that_everybody_needs():
 
 
 def test_servers_with_different_secrets_do_not_believe_each_other():
-    with Shop("cookie") as shop, ShopServer("cookie", secret="another", name="other") as other:
-        shop.balancer.set(servers=[*shop.servers, other])
+    with Shop("cookie") as shop:
+        shop.add_server(ShopServer("cookie", secret="another", name="other"))
         mina = Visitor(shop)
         mina.log_in()
         assert sorted(mina.clicks(4)["is_known"].tolist()) == [False, False, True, True]
