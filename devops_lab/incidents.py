@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from devops_lab.objectives import Duration
+from devops_lab.objectives import Duration, error_budget
 from devops_lab.rules import number, share, whole
 from devops_lab.telemetry import Traffic
 
@@ -67,6 +67,16 @@ class Incident:
         during = (progress > 0) & (progress <= 1)
         size = self.error_share * (progress if self.grows else 1.0)
         return np.where(during, np.maximum(size, USUAL_ERROR_SHARE), USUAL_ERROR_SHARE)
+
+
+def budget_left(counted: pd.DataFrame, objective: float) -> pd.Series:
+    """The share of the month's error budget that is left at each moment; below 0 it is overdrawn.
+
+    >>> counted = pd.DataFrame({"failed": [0, 1, 1], "requests": [500, 500, 1_000]})
+    >>> budget_left(counted, objective=0.999).round(9).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    return 1 - counted["failed"].cumsum() / (counted["requests"].sum() * error_budget(objective))
 
 
 _STEPS_A_DAY = pd.Timedelta("1D") // STEP

@@ -84,12 +84,11 @@ def requests_counted(samples: pd.DataFrame) -> pd.DataFrame:
     4
     """
     rows = samples[samples["metric"] == REQUESTS]
-    labels = rows["labels"].astype(str).map(as_labels)
     counts = pd.DataFrame(
         {
             "time": rows["time"],
-            "server": labels.map(lambda of: of.get("server", "")),
-            "status": labels.map(lambda of: of["status"]),
+            "server": rows["labels"].map(lambda text: as_labels(text)["server"]).astype(str),
+            "status": rows["labels"].map(lambda text: as_labels(text)["status"]).astype(str),
             "value": rows["value"],
         }
     ).sort_values("time")

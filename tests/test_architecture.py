@@ -188,6 +188,9 @@ MAY_IMPORT = {
     "alert_quality": "objectives",
     "alert_rules": "objectives",
     "incidents": "objectives telemetry",
+    "objective_figures": "alert_quality figures incidents objectives",
+    "objective_dashboards": "alert_quality dashboards incidents loadgen metric_store"
+    " objective_figures objectives on_call servers signals",
     "on_call": "alert_quality labels metric_store objectives signals",
     "latency_histogram": "",
     # exercises and progress
