@@ -13,16 +13,22 @@ nan
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from devops_lab.rules import number
+from devops_lab.scenario import Scenario
+from devops_lab.simulate import simulate
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 STEP_S = 0.5
+# The last seconds of a run tell how it ended, and a tenth less than all is still well.
+LAST_S = 3.0
+GOOD_SHARE = 0.9
 
 
 def over_time(
@@ -87,3 +93,35 @@ def recovered_at_s(course: "DataFrame", good_per_s: float, since_s: float) -> fl
         return math.nan
     bad = np.flatnonzero(is_bad)
     return float(course["time_s"].iloc[bad[-1] + 1]) if len(bad) else float(since_s)
+
+
+def how_it_ends(scenario: Scenario, duration_s: float = 20.0) -> dict[str, float]:
+    """What is left of a scenario's outage after `duration_s`, simulated: tries and answers a second
+    in the last 3 s, and how long after the outage all was well; missing where it is not.
+    """
+    requests = max(
+        1, round(scenario.arrival_rate_per_s * number("duration_s", duration_s, above=0))
+    )
+    course = over_time(simulate(scenario, requests), duration_s)
+    last = course[course["time_s"] > duration_s - LAST_S]
+    faults = scenario.faults
+    end_s = 0.0 if faults.outage_from_s is None else faults.outage_from_s + faults.outage_s
+    wanted_per_s = GOOD_SHARE * scenario.arrival_rate_per_s
+    return {
+        "tries_per_s": float(last["tries_per_s"].mean()),
+        "answers_per_s": float(last["answers_per_s"].mean()),
+        "recovered_after_s": recovered_at_s(course, wanted_per_s, end_s) - end_s,
+    }
+
+
+def endings(
+    scenario: Scenario, changes: Mapping[str, Mapping[str, Any]], duration_s: float
+) -> "DataFrame":
+    """One row a change of the scenario, by its name: how it ends (`how_it_ends`), rounded."""
+    from pandas import DataFrame
+
+    rows = {
+        name: how_it_ends(scenario.changed(**change), duration_s)
+        for name, change in changes.items()
+    }
+    return DataFrame(rows).T.round(1)

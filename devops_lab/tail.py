@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from devops_lab.rules import number, share, whole
+from devops_lab.tables import requests
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -128,11 +129,13 @@ def fan_out_plan(
     return {"arrivals": moments_s.tolist(), "service_times_s": times_s.tolist()}
 
 
-def pages(requests: "DataFrame", fan_out: int) -> "DataFrame":
-    """One row a page, made of the `fan_out` requests (`tables.REQUESTS`) that it needed: its
-    `latency_s`, that of the slowest, and how many servers were asked for it, `asked`."""
+def pages(attempts: "DataFrame", fan_out: int) -> "DataFrame":
+    """One row a page, made of the tries (`tables.ATTEMPTS`) of the `fan_out` requests that it
+    needed: its `latency_s`, that of the slowest, and how many servers were asked for it, `asked`.
+    """
     count = whole("fan_out", fan_out, at_least=1, at_most=MOST_SERVERS)
-    by_page = requests.groupby(requests["request"] // count)
+    answered = requests(attempts)
+    by_page = answered.groupby(answered["request"] // count)
     return by_page.agg(latency_s=("latency_s", "max"), asked=("attempts", "sum")).rename_axis(
         "page"
     )

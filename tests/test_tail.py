@@ -5,7 +5,6 @@ from truth import expected, truth
 from devops_lab.loadgen import send_load
 from devops_lab.scenario import Client
 from devops_lab.servers import Server
-from devops_lab.tables import requests
 from devops_lab.tail import Answers, change, fan_out_plan, pages, slow_pages
 
 
@@ -57,9 +56,9 @@ def test_real_pages_wait_for_their_slowest_answer_and_hedging_shortens_that():
     late = plan["service_times_s"][0]
     slowest_s = np.array(late).reshape(-1, fan_out).max(axis=1)
     with Server(workers=1_000) as server:
-        plain = pages(requests(send_load(server.url + "work", **plan)), fan_out)
+        plain = pages(send_load(server.url + "work", **plan), fan_out)
         client = Client(attempts=2, hedge_after_s=0.1)
-        hedged = pages(requests(send_load(server.url + "work", client=client, **plan)), fan_out)
+        hedged = pages(send_load(server.url + "work", client=client, **plan), fan_out)
     assert len(plain) == 15
     # The machine may add to a page, but takes nothing off.
     assert (plain["latency_s"].to_numpy() >= slowest_s - 0.001).all()
