@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from devops_lab.balancer import Balancer
 from devops_lab.client import Answer
 from devops_lab.families import wait_until
-from devops_lab.processes import ProgramError
+from devops_lab.processes import ProgramError, start_together
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.rules import one_of, whole
 from devops_lab.servers import Server
@@ -99,9 +99,9 @@ class Shop:
     def start(self) -> Self:
         """Start the store where there is one, the servers and the balancer."""
         try:
-            for program in (self.store, *self.servers):
-                if program:
-                    program.start()
+            if self.store:
+                self.store.start()
+            start_together(self.servers)
             policy = {"policy": "cookie", "key": "server"} if self.sticky else {}
             self._balancer = Balancer(
                 self.servers, **policy, retry_for_s=2.0, avoid_failed_for_s=60.0

@@ -6,12 +6,13 @@ with SizedServer(Machine(cpu_share=0.1)) as server:
 
 import contextlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from devops_lab.balancer import Balancer
+from devops_lab.processes import start_together
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.resources import PAGES, PHOTOS, Machine, bottleneck, capacity_per_s
 from devops_lab.rules import whole
@@ -83,12 +84,11 @@ def full_speed(
     import pandas as pd
 
     whole("machines", len(machines), at_least=1, at_most=MOST_MACHINES)
-    with contextlib.ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(SizedServer(machine, name=f"shop-{number}"))
-            for number, (name, machine) in enumerate(machines.items(), 1)
-        }
-        pool = stack.enter_context(ThreadPoolExecutor(len(servers)))
+    servers = {
+        name: SizedServer(machine, name=f"shop-{number}")
+        for number, (name, machine) in enumerate(machines.items(), 1)
+    }
+    with _started(servers.values()), ThreadPoolExecutor(len(servers)) as pool:
         rows = [
             row
             for page in pages
@@ -97,6 +97,16 @@ def full_speed(
             )
         ]
     return pd.DataFrame(rows)
+
+
+@contextlib.contextmanager
+def _started(servers: Collection[SizedServer]) -> Iterator[None]:
+    start_together([*servers])
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def _at_its_limit(name: str, server: SizedServer, page: str, requests: int) -> dict[str, Any]:
@@ -131,11 +141,8 @@ def scaled_out(
     import pandas as pd
 
     most = whole("counts", max(counts), at_least=1, at_most=MOST_MACHINES)
-    with contextlib.ExitStack() as stack:
-        servers = [
-            stack.enter_context(SizedServer(machine, name=f"shop-{number}"))
-            for number in range(1, most + 1)
-        ]
+    servers = [SizedServer(machine, name=f"shop-{number}") for number in range(1, most + 1)]
+    with _started(servers):
         rows = []
         for count in counts:
             # A balancer of its own for each: one that is just being changed can drop a request.

@@ -129,7 +129,7 @@ MAY_IMPORT = {
     "purpose_servers": "interpreter servers",
     "resources": "",
     "resource_server": "access_log http1 purpose_program resources service shop",
-    "sized_servers": "balancer purpose_servers resources web_program",
+    "sized_servers": "balancer processes purpose_servers resources web_program",
     "signed_cookie": "",
     "session_store": "access_log http1 purpose_program shop",
     "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
