@@ -57,6 +57,7 @@ LESSONS = {
         ),
         Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
         Lesson("13", _("Metrics"), 40, _("Lesson 00: server, status; lesson 04: percentile.")),
+        Lesson("14", _("Logs"), 40, _("Lesson 00: server, request, status; lesson 13: counter.")),
     )
 }
 
