@@ -9,6 +9,11 @@ import random
 from dataclasses import dataclass
 
 
+def draw(seed: int, kind: str, job: str, delivery: int) -> float:
+    """A number from 0 to 1 drawn by lot, always the same for this purpose, job and delivery."""
+    return random.Random(f"{seed} {kind} {job} {delivery}").random()
+
+
 @dataclass(frozen=True)
 class Network:
     """A way between broker and worker: a share of the messages is lost, each takes `delay_s`.
@@ -25,8 +30,7 @@ class Network:
 
     def loses(self, kind: str, job: str, delivery: int) -> bool:
         """Whether this message of this delivery of this job is lost."""
-        draw = random.Random(f"{self.seed} {kind} {job} {delivery}")
-        return draw.random() < self.loss_share
+        return draw(self.seed, kind, job, delivery) < self.loss_share
 
     async def travel(self) -> None:
         """Return when a message has made its way."""

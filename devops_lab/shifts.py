@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from devops_lab import rules
 from devops_lab.brokers import any_broker
-from devops_lab.emulated_network import Network
+from devops_lab.emulated_network import Network, draw
 from devops_lab.messages import Order, Queue, crew
 from devops_lab.tables import EVENTS, table
 from devops_lab.translation import _
@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 PROMISES = ("at_most_once", "at_least_once", "paid_once")
 MOST_DELIVERIES = 20
 MOST_WORKERS = 8
+VARIATION = 0.2
 
 
 @dataclass(frozen=True)
 class Shift:
     """What a shift is like.
 
-    All `orders` are there at the beginning. Each is `work_s` of work for one of the `workers`,
-    which then takes the money. Of the messages between broker and worker the share `loss_share` is
-    lost, and each takes `delay_s`. An order that is not acknowledged within `lease_s` is delivered
-    again. The promise is "at_most_once" (acknowledged before the work), "at_least_once" (after
-    it), or "paid_once" (after it, and the book takes only one payment for each order).
+    All `orders` are there at the beginning. Each is about `work_s` of work, up to a fifth more or
+    less, for one of the `workers`, which then takes the money. Of the messages between broker and
+    worker the share `loss_share` is lost, and each takes `delay_s`. An order that is not
+    acknowledged within `lease_s` is delivered again. The promise is "at_most_once" (acknowledged
+    before the work), "at_least_once" (after it), or "paid_once" (after it, and the book takes only
+    one payment for each order).
     """
 
     promise: str = "at_least_once"
@@ -93,7 +95,8 @@ def wrong_share(shift: Shift) -> float | None:
     """
     if shift.promise == "paid_once":
         return 0.0
-    if shift.promise == "at_least_once" and shift.lease_s <= shift.work_s + 2 * shift.delay_s:
+    longest_s = (1 + VARIATION) * shift.work_s + 2 * shift.delay_s
+    if shift.promise == "at_least_once" and shift.lease_s <= longest_s:
         return None
     return shift.loss_share
 
@@ -197,7 +200,8 @@ class _Simulation:
 
     def _begin(self, order: int, worker: str, delivery: int) -> None:
         self._note("started", order, worker, delivery)
-        self._in(self._shift.work_s, self._finish, order, worker, delivery)
+        work_s = _work_s(self._shift.work_s, self._shift.seed, self._jobs[order], delivery)
+        self._in(work_s, self._finish, order, worker, delivery)
 
     def _finish(self, order: int, worker: str, delivery: int) -> None:
         is_refused = self._shift.promise == "paid_once" and order in self._paid
@@ -234,7 +238,7 @@ def measure_shift(shift: Shift, *, within_s: float = 60.0, cell: str | None = No
     Raises `TimeoutError` when it takes longer than `within_s`.
     """
     once = shift.promise == "paid_once"
-    orders = [{"job": job, "won": 4400, "work_s": shift.work_s, "once": once} for job in shift.jobs]
+    told = {"won": 4400, "work_s": shift.work_s, "seed": shift.seed, "once": once}
     before = "before" if shift.promise == "at_most_once" else "after"
     how = {"acknowledges": before, "network": shift.network}
     with any_broker() as broker:
@@ -243,8 +247,8 @@ def measure_shift(shift: Shift, *, within_s: float = 60.0, cell: str | None = No
         with crew(queue, sell, "".join(shift.names), **how) as workers:
             for worker in workers:
                 worker.cell = cell
-            for order in orders:
-                queue.send(order)
+            for job in shift.jobs:
+                queue.send({"job": job, **told})
             queue.wait(within_s)
     events = broker.events()
     began_s = events.loc[events["what"] == "sent", "time_s"].min()
@@ -253,5 +257,10 @@ def measure_shift(shift: Shift, *, within_s: float = 60.0, cell: str | None = No
 
 def sell(order: Order, desk: Any) -> None:
     """Work on the order, then take the money for it."""
-    time.sleep(order["work_s"])
+    time.sleep(_work_s(order["work_s"], order["seed"], order["job"], desk.delivery))
     desk.pay(order, once=order["once"])
+
+
+def _work_s(mean_s: float, seed: int, job: str, delivery: int) -> float:
+    """How long the work on this delivery takes: all alike, workers would march in step."""
+    return mean_s * (1 - VARIATION + 2 * VARIATION * draw(seed, "work", job, delivery))

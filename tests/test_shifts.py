@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -78,9 +79,10 @@ def test_a_lease_shorter_than_the_work_doubles_orders_although_nothing_is_lost()
     shift = Shift(orders=1, work_s=0.4, lease_s=0.3, loss_share=0)
     assert wrong_share(shift) is None
     assert times_paid(simulate_shift(shift)).tolist() == [2]
-    assert times_paid(
-        simulate_shift(shift.__class__(**{**vars(shift), "lease_s": 0.5}))
-    ).tolist() == [1]
+    assert times_paid(simulate_shift(replace(shift, lease_s=0.5))).tolist() == [1]
+    # Where all are busy, too: whoever is free first takes what the other is about to acknowledge.
+    busy = Shift(work_s=0.1, delay_s=0.2, lease_s=0.3, loss_share=0)
+    assert (times_paid(simulate_shift(busy)) > 1).sum() > 3
     once = Shift(promise="paid_once", orders=1, work_s=0.4, lease_s=0.3, loss_share=0)
     events = simulate_shift(once)
     assert times_paid(events).tolist() == [1]
@@ -89,11 +91,14 @@ def test_a_lease_shorter_than_the_work_doubles_orders_although_nothing_is_lost()
 
 def test_by_hand_one_worker_takes_one_order_after_the_other() -> None:
     events = simulate_shift(Shift(orders=2, workers=1, work_s=1, delay_s=0.25, loss_share=0))
-    paid = events[events["what"] == "paid"]
-    # Way, work, way back; and so on.
-    assert paid["time_s"].tolist() == [1.25, 2.75]
-    acknowledged = events[events["what"] == "acknowledged"]
-    assert acknowledged["time_s"].tolist() == [1.5, 3.0]
+    times_s = events.set_index(["job", "what"])["time_s"]
+    # The way, the work, the way back; and so on.
+    for job, begins_s in (("order 1", 0.0), ("order 2", times_s["order 1", "acknowledged"])):
+        one = times_s[job]
+        assert one["delivered"] == begins_s
+        assert one["started"] == pytest.approx(begins_s + 0.25)
+        assert one["paid"] - one["started"] == pytest.approx(1, abs=0.2)
+        assert one["acknowledged"] == pytest.approx(one["paid"] + 0.25)
 
 
 @pytest.mark.parametrize("promise", ["at_most_once", "paid_once"])
