@@ -219,6 +219,11 @@ class RunDashboard(Dashboard):
         program.start().cell = self._cell
         return program
 
+    def release(self, program: "Program") -> None:
+        """Stop one of the programs before the run ends."""
+        self._programs.remove(program)
+        program.stop()
+
     @property
     def is_running(self) -> bool:
         """Whether load is being sent; it ends by itself after ten minutes."""

@@ -45,14 +45,15 @@ class End(NamedTuple):
     symbol: str
 
 
-# A shape each, so that no eye needs the colours; plotly's names, in the order of every legend.
+# A shape each, so that no eye needs the colours; plotly's names, in the order of every legend. What
+# ends in silence is grey, what somebody or something ends is not.
 ENDS = {
     "ok": End("ok", _("answered"), "circle"),
     "failed": End("error", _("an error"), "x"),
     "turned_away": End("error", _("turned away"), "square"),
-    "timed_out": End("slow", _("given up, no answer"), "triangle-up"),
-    "closed": End("no_answer", _("lost with its server"), "triangle-down"),
-    "refused": End("no_answer", _("no server to go to"), "diamond"),
+    "refused": End("error", _("no server to go to"), "diamond"),
+    "closed": End("error", _("lost with its server"), "triangle-down"),
+    "timed_out": End("no_answer", _("silence, given up"), "triangle-up"),
 }
 # As plotly's own objects, or as their properties by name.
 Traces = Sequence[go.Scatter | go.Bar | dict[str, Any]]

@@ -9,27 +9,31 @@ from pandas import DataFrame, Series
 
 from devops_lab.figures import (
     COLOURS,
+    ENDS,
+    End,
     add_prediction,
+    divide,
     drawing,
     measured_crosses,
     milliseconds,
     percent_text,
+    scale_end,
     theory_line,
     time_text,
 )
 from devops_lab.translation import _
 
-# How a request ended: the colour's name, the words, and a shape that says it without colour.
+# How a request ended, for a customer: all but silence ends at once.
 _ENDS = {
-    "ok": ("ok", _("answered"), "circle"),
-    "failed": ("error", _("an error, at once"), "x"),
-    "timed_out": ("slow", _("silence, given up"), "triangle-up"),
+    "ok": ENDS["ok"],
+    "failed": ENDS["failed"]._replace(words=_("an error, at once")),
+    "timed_out": ENDS["timed_out"],
 }
 _PAGE_ENDS = {
-    "ok": ("ok", _("a whole page"), "circle"),
-    "failed": ("error", _("a part was missing"), "x"),
-    "timed_out": ("no_answer", _("no answer"), "triangle-up"),
-    "report": ("slow", _("a heavy report"), "diamond"),
+    "ok": ENDS["ok"]._replace(words=_("a whole page")),
+    "failed": ENDS["failed"]._replace(words=_("a part was missing")),
+    "timed_out": ENDS["timed_out"]._replace(words=_("no answer")),
+    "report": End("slow", _("a heavy report"), "diamond"),
 }
 
 
@@ -70,8 +74,9 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
     Takes tables of attempts (`tables.ATTEMPTS`) under the names of their panels.
     """
     summary = _ends_in_words(runs)
-    figure = drawing(_worst_in_words(runs), summary, x="", y=_("latency (ms)"))
-    figure.set_subplots(1, len(runs), shared_yaxes=True, subplot_titles=list(runs))
+    x, y = _("time since the run's start (s)"), _("latency (ms)")
+    figure = drawing(_worst_in_words(runs), summary, x=x, y=y)
+    divide(figure, list(runs))
     in_legend: set[str] = set()
     for column, attempts in enumerate(runs.values(), 1):
         ends = _ends(attempts)
@@ -90,9 +95,6 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
             figure.add_trace(points, row=1, col=column)
             if len(rows):
                 in_legend.add(end)
-    figure.update_xaxes(title=_("time since the run's start (s)"))
-    figure.update_yaxes(title="", col=2)
-    figure.update_layout(margin_t=112, title_y=0.95, legend_y=1.09)
     return figure
 
 
@@ -121,7 +123,7 @@ def latest_pages(
         (group["latency_s"].max() for group in groups.values() if len(group)), default=0
     )
     figure.update_layout(xaxis_range=[-window_s, 0], showlegend=True)
-    figure.update_yaxes(range=[0, _round_above(milliseconds(slowest_s))])
+    figure.update_yaxes(range=[0, scale_end(milliseconds(slowest_s))])
     return figure
 
 
@@ -167,8 +169,3 @@ def _pages_in_words(groups: Mapping[str, DataFrame], expected_share: float) -> s
 
 def _tenths(share: float) -> str:
     return percent_text(round(float(share), 3))
-
-
-def _round_above(highest_ms: float) -> float:
-    """The end of the scale: one that moves with each request would hide the climb."""
-    return next((end for end in (200, 500, 1000, 2000, 5000) if highest_ms < end), 12_000)

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
-from devops_lab.figures import COLOURS, divide, drawing, milliseconds, scale_end, time_text
+from devops_lab.figures import COLOURS, ENDS, divide, drawing, milliseconds, scale_end, time_text
 from devops_lab.translation import _, ngettext
 
 
@@ -53,7 +53,7 @@ def _service_below_wait(answered: DataFrame, moments_s: Series) -> list[go.Bar]:
 def latest_requests(attempts: DataFrame, now_s: float, window_s: float) -> go.Figure:
     """The requests that ended in the last `window_s` seconds, as bars at their ends, in ms.
 
-    Crosses are those without an answer. Made for a run that goes on: what is `now_s`, in seconds
+    Triangles are those without an answer. Made for a run that goes on: what is `now_s`, in seconds
     since its start, is at the right edge.
     """
     latest = attempts[attempts["end_s"] > now_s - window_s]
@@ -72,7 +72,7 @@ def latest_requests(attempts: DataFrame, now_s: float, window_s: float) -> go.Fi
         y=milliseconds(given_up["latency_s"].to_numpy()),
         name=_("no answer"),
         mode="markers",
-        marker={"color": COLOURS["error"], "symbol": "x", "size": 9},
+        marker={"color": COLOURS["no_answer"], "symbol": ENDS["timed_out"].symbol, "size": 9},
     )
     figure.update_layout(barmode="stack", showlegend=True)
     figure.update_xaxes(range=[-window_s, 0])

@@ -156,7 +156,7 @@ MAY_IMPORT = {
     "traffic_view": "figures",
     "dashboards": "attacks cells live_figure loadgen processes request_figures servers tables",
     "message_dashboards": "cells dashboards figures message_figures shifts",
-    "page_dashboards": "cells dashboards loadgen page_figures pages servers tables",
+    "page_dashboards": "dashboards loadgen page_figures pages servers tables",
     "scaling_dashboards": "cells closing closing_servers dashboards scaling scaling_figures",
     "overload_dashboards": "balancing_dashboards dashboards measure overload overload_figures "
     "scenario simulate tail",

@@ -263,7 +263,7 @@ def test_time_that_a_server_cannot_make_good_shows_as_requests_without_an_answer
     load_dashboard.button.click()
     found = "given up without an answer"
     assert wait_until(lambda: found in load_dashboard.live.summary, within_s=20)
-    assert load_dashboard.live.traces[2]["marker"]["symbol"] == "x"
+    assert load_dashboard.live.traces[2]["marker"]["symbol"] == "triangle-up"
 
 
 def test_the_request_mix_can_be_driven_against_a_leaky_and_a_safe_server(tmp_path: Path) -> None:

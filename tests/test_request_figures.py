@@ -158,7 +158,7 @@ def test_a_colour_is_one_of_the_courses(figure: go.Figure) -> None:
 def test_what_a_colour_says_is_said_without_it_too() -> None:
     # Work lies below waiting, an answer that never came is a cross and no bar.
     work, waiting, no_answer = FIGURES["latest_requests"].data
-    assert (work.type, waiting.type, no_answer.marker.symbol) == ("bar", "bar", "x")
+    assert (work.type, waiting.type, no_answer.marker.symbol) == ("bar", "bar", "triangle-up")
     assert FIGURES["latest_requests"].layout.barmode == "stack"
     asked, answered, predicted = FIGURES["asked_and_answered"].data
     assert (asked.line.dash, answered.line.dash, predicted.line.dash) == ("dash", None, "dot")
