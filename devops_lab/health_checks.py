@@ -31,7 +31,7 @@ KILLED, FROZEN = (0.15, 0.45), (0.55, 0.85)
 
 
 def outages_behind_checks(
-    rate_per_s: float = 20, duration_s: float = 2.0, timeout_s: float = 1.0
+    rate_per_s: float = 25, duration_s: float = 1.8, timeout_s: float = 1.0
 ) -> dict[str, "DataFrame"]:
     """The attempts (`tables.ATTEMPTS`) of customers who give up after `timeout_s`, by the way in
     which their balancer watches its servers.
