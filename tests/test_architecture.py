@@ -187,6 +187,7 @@ MAY_IMPORT = {
     "objectives": "",
     "alert_quality": "objectives",
     "alert_rules": "objectives",
+    "rule_check": "machine",
     "incidents": "objectives telemetry",
     "objective_figures": "alert_quality figures incidents objectives",
     "objective_dashboards": "alert_quality dashboards incidents loadgen metric_store"
