@@ -163,8 +163,8 @@ def test_a_fleet_in_which_everything_is_down_gives_clear_answers(caddy: None) ->
     assert intervals["repaired_s"].isna().all()
     assert answered(attempts) < 1
     assert set(attempts["outcome"]) >= {"failed"}
-    assert availability(intervals, 3, 1.0) < 1
-    assert by_server(intervals, 3, 1.0)["outages"].tolist() == [1, 1, 1, 1]
+    assert availability(intervals, 3, 60.0) < 1
+    assert by_server(intervals, 3, 60.0)["outages"].tolist() == [1, 1, 1, 1]
     assert summarise(requests(attempts))["error_share"][0] == pytest.approx(1 - answered(attempts))
     assert running() == []
 
@@ -183,8 +183,8 @@ def test_a_run_that_ends_in_the_middle_of_an_outage_leaves_nothing(
 
 def test_one_server_behind_a_balancer_can_fail_too(caddy: None) -> None:
     shop = SHOP.changed(servers=1, time_between_failures_s=0.3, repair_time_s=1e6)
-    attempts = measure(shop, duration_s=1.5)
-    assert attempts["outcome"].iloc[-1] == "failed"
+    attempts = measure(shop, duration_s=3.0)
+    assert (attempts["outcome"] == "failed").any()
 
 
 def test_where_nobody_asks_the_servers_how_they_are_they_cannot_fail() -> None:

@@ -136,6 +136,16 @@ def test_a_silent_server_answers_when_it_is_repaired(scenario, failure):
 
 
 @settings(deadline=None)
+@given(FAULTY, st.floats(0.001, 1.0), st.integers(1, 3))
+def test_nobody_is_answered_before_the_work_is_done(scenario, service_time_s, workers):
+    busy = scenario.changed(service_time_s=service_time_s, workers=workers, arrival_rate_per_s=4)
+    attempts = simulate(busy, 200)
+    done = attempts[attempts["outcome"] == "ok"]
+    taken_s = done["wait_s"] + done["service_s"]
+    assert (done["latency_s"] >= taken_s - 1e-9).all()
+
+
+@settings(deadline=None)
 @given(FAULTY)
 def test_errors_come_from_the_servers_that_give_errors(scenario):
     for attempts, until_s in met(scenario, "errors"):

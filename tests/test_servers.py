@@ -488,6 +488,19 @@ def test_a_server_that_is_cut_off_is_silent_and_answers_when_it_is_reached_again
         assert [answer.result().status for answer in asked] == [200, 200]
 
 
+def test_an_answer_is_cut_off_as_well() -> None:
+    with Server(service_time_s=0.2) as server, ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.get, "/work", timeout_s=60)
+        in_work = "http_requests_in_flight 1"
+        wait_until(lambda: in_work in server.metrics())
+        server.set(reachable=False)
+        # Long after the work is done.
+        time.sleep(0.5)
+        assert not answer.done()
+        server.set(reachable=True)
+        assert answer.result().status == 200
+
+
 def test_settings_change_at_once_and_a_wrong_one_changes_nothing() -> None:
     with Server() as server:
         server.set(error_share=1.0)
