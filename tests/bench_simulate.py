@@ -17,6 +17,7 @@ import ciw
 import pandas as pd
 import simpy
 
+from devops_lab import backoff
 from devops_lab.kernels import COMPILED
 from devops_lab.scenario import Scenario
 from devops_lab.simulate import simulate
@@ -28,6 +29,10 @@ TROUBLED = QUEUE.changed(
     balancer="least_connections",
     attempts=3,
     backoff_s=0.05,
+    jitter="full",
+    retry_budget_share=0.2,
+    breaker_error_share=0.5,
+    breaker_open_s=1.0,
     timeout_s=1.0,
     error_share=0.02,
     time_between_failures_s=60,
@@ -59,7 +64,8 @@ def main(smoke: bool) -> None:
         lambda: simulate(TROUBLED, count),
         lambda: simpy_troubled(TROUBLED, peers_count),
     )
-    print(f"with a policy, crashes, time-outs and retries: {troubled:.0f} ns a try")
+    print("with a policy, crashes, time-outs, retries, jitter, a budget and a breaker:")
+    print(f"  {troubled:.0f} ns a try")
     print(f"  SimPy takes {peer / troubled:.0f} x as long (budget 40 x)")
 
 
@@ -160,14 +166,24 @@ class SimpyServer:
 
 def simpy_troubled(scenario: Scenario, count: int) -> pd.DataFrame:
     """The same model as the event loop's, written as one would in SimPy."""
-    draw, env, rows = random.Random(1), simpy.Environment(), []
+    draw, env, rows = random.Random(scenario.seed), simpy.Environment(), []
     servers = [SimpyServer(env, draw, scenario) for _number in range(scenario.servers)]
     client, all_done = scenario.client, env.event()
+    settings, memory = backoff.settings_of(client.numbers()), backoff.Memory()
 
     def one_try(number: int, attempt: int):
         came = env.now
+        if not backoff.lets_out(settings, memory, came):
+            rows.append((number, attempt, came, came, 0.0, "held_back", None))
+            return "held_back"
+        outcome = yield from answer(number, attempt, came)
+        backoff.learn(settings, memory, env.now, outcome != "ok")
+        return outcome
+
+    def answer(number: int, attempt: int, came: float):
         up = [server for server in servers if server.up]
         if not up:
+            rows.append((number, attempt, came, came, 0.0, "refused", None))
             return "refused"
         server, done = min(up, key=lambda server: server.in_system), env.event()
         env.process(server.work(draw.expovariate(1 / scenario.service_time_s), done))
@@ -181,11 +197,14 @@ def simpy_troubled(scenario: Scenario, count: int) -> pd.DataFrame:
         return outcome
 
     def one(number: int):
+        backoff.earn(settings, memory)
         for attempt in range(1, client.attempts + 1):
             outcome = yield from one_try(number, attempt)
-            if outcome == "ok":
+            if outcome in ("ok", "held_back") or attempt == client.attempts:
                 break
-            yield env.timeout(client.backoff_s * 2 ** (attempt - 1))
+            if not backoff.may_spend(settings, memory):
+                break
+            yield env.timeout(backoff.pause_s(settings, attempt, draw.random()))
         ended.append(number)
         if len(ended) == count:
             all_done.succeed()
@@ -198,7 +217,8 @@ def simpy_troubled(scenario: Scenario, count: int) -> pd.DataFrame:
     ended: list[int] = []
     env.process(load())
     env.run(until=all_done)
-    return pd.DataFrame(rows)
+    names = ("request", "attempt", "start_s", "end_s", "latency_s", "outcome", "wait_s")
+    return pd.DataFrame(rows, columns=names)
 
 
 if __name__ == "__main__":

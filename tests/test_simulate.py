@@ -494,7 +494,9 @@ from devops_lab.simulate import simulate
 assert not kernels.COMPILED
 plain = Scenario(70, 0.03, servers=3)
 busy = plain.changed(balancer="power_of_two", service_distribution="lognormal", attempts=3,
-                     error_share=0.1, timeout_s=0.3, time_between_failures_s=2, repair_time_s=1)
+                     error_share=0.1, timeout_s=0.3, time_between_failures_s=2, repair_time_s=1,
+                     jitter="full", retry_budget_share=0.5, hedge_after_s=0.05, tied=True,
+                     breaker_error_share=0.3, deadline_s=0.5, idempotency_keys=True)
 print(json.dumps([simulate(s, 200).end_s.tolist() for s in (plain, busy)]))
 """
 
@@ -512,6 +514,13 @@ def test_without_numba_the_tables_are_the_same():
         timeout_s=0.3,
         time_between_failures_s=2,
         repair_time_s=1,
+        jitter="full",
+        retry_budget_share=0.5,
+        hedge_after_s=0.05,
+        tied=True,
+        breaker_error_share=0.3,
+        deadline_s=0.5,
+        idempotency_keys=True,
     )
     for scenario, ends in zip((SHOP, busy), json.loads(told.stdout), strict=True):
         assert simulate(scenario, 200).end_s.tolist() == pytest.approx(ends, rel=1e-9)
@@ -580,3 +589,24 @@ def test_who_writes_into_one_column_does_not_change_another():
 def test_a_change_of_the_clients_rules_makes_the_compiled_file_another_one():
     rules = Path(backoff.__file__).read_bytes()
     assert kernels.serve(np.zeros(0), *simulation._world(SHOP, 0)) == zlib.crc32(rules)
+
+
+def test_simpy_finds_the_same_of_clients_that_try_again_on_servers_that_crash():
+    """The very scenario that the benchmark is about, in its two programs."""
+    pytest.importorskip("simpy")
+    from bench_simulate import TROUBLED, simpy_troubled
+
+    scenarios = [TROUBLED.changed(seed=seed) for seed in SEEDS]
+    ours, theirs = (
+        [run(scenario, 6_000) for scenario in scenarios] for run in (simulate, simpy_troubled)
+    )
+    for number in (
+        len,
+        lambda table: (table.outcome == "ok").sum(),
+        lambda table: (table.outcome == "closed").sum(),
+        lambda table: (table.outcome == "failed").sum(),
+        lambda table: table.latency_s[table.outcome == "ok"].mean(),
+    ):
+        mine, others = ([number(table) for table in tables] for tables in (ours, theirs))
+        error = np.sqrt((np.var(mine, ddof=1) + np.var(others, ddof=1)) / len(SEEDS))
+        assert abs(np.mean(mine) - np.mean(others)) < 5 * error
