@@ -110,7 +110,8 @@ def by_server(
     """One row a server, and one for the whole: its outages and what they come to.
 
     `mtbf_s` is its uptime divided by its failures, `mttr_s` the mean of the repairs that were seen
-    to their end, `detection_s` the mean time until the balancer knew; missing where there was none.
+    to their end, `detection_s` the mean time until the balancer knew, which is how long the
+    failover to the others took; missing where there was none.
     """
     from pandas import DataFrame, concat
 
