@@ -49,29 +49,27 @@ def asked_and_answered(
     sentences = [_end_in_words(name, run, outage, load_per_s) for name, run in courses.items()]
     last = list(courses)[-1]
     finding = _finding(courses[last], outage, load_per_s)
-    summary = " ".join([f"{finding}.", *sentences, *_measured_in_words(measured)])
+    summary = " ".join([f"{finding}.", *sentences, *_measured_in_words(measured, outage)])
     x, y = _("time since the run's start (s)"), _("requests a second")
     panels = [*courses.values()]
     scale = {"range": [0, _scale_end(panels, capacity_per_s)]}
     if len(courses) == 1:
         traces = _traces(panels[0], capacity_per_s, measured)
         look = {"shapes": [_shade(outage)], "annotations": [_shade_name(outage)], "yaxis": scale}
+        look["xaxis"] = {"range": [0, _end_s(panels[0])]}
         return drawing(finding, summary, x=x, y=y, traces=traces, showlegend=True, **look)
     figure = drawing(finding, summary, x=x, y=y)
     divide(figure, list(courses))
     for column, run in enumerate(panels, 1):
         for trace in _traces(run, capacity_per_s):
             figure.add_trace(trace | {"showlegend": column == 1}, row=1, col=column)
-        figure.add_vrect(*outage, **_SHADE, **_SHADE_NAME, row=1, col=column)
+        figure.add_vrect(*outage, **_SHADE, **_upright_name(), row=1, col=column)
     figure.update_yaxes(scale)
+    figure.update_xaxes(range=[0, max(map(_end_s, panels))])
     return figure.update_layout(showlegend=True)
 
 
 _SHADE = {"fillcolor": COLOURS["theory"], "opacity": 0.18, "line_width": 0, "layer": "below"}
-_SHADE_NAME = {
-    "annotation": {"text": _("outage"), "textangle": -90, "xanchor": "center", "yanchor": "top"},
-    "annotation_position": "top",
-}
 _TRIES = {"color": COLOURS["slow"], "width": 2.5, "dash": "solid"}
 _GOOD = {"color": COLOURS["ok"], "width": 3}
 
@@ -133,15 +131,22 @@ def _shade_name(outage: Outage) -> dict[str, Any]:
     }
 
 
+def _upright_name() -> dict[str, Any]:
+    """The stripe's name for a narrow panel; a new one each time, as plotly writes into it."""
+    name = {"text": _("outage"), "textangle": -90, "xanchor": "center", "yanchor": "top"}
+    return {"annotation": name, "annotation_position": "top"}
+
+
 def _scale_end(runs: list[DataFrame], capacity_per_s: float) -> float:
     """The end of the scale: one that moves with each number would hide a climb."""
     highest = max(capacity_per_s, *(float(run["tries_per_s"].max()) for run in runs))
     return next((end for end in (80, 160, 320, 640, 1_280) if 1.04 * highest < end), 2_560)
 
 
-def _ending(run: DataFrame) -> tuple[float, float]:
+def _ending(run: DataFrame, outage: Outage) -> tuple[float, float]:
     """Tries and answers a second at the end of a run."""
-    last = run[run["time_s"] > run["time_s"].max() - END_S]
+    end_s = _end_s(run)
+    last = run[run["time_s"] > end_s - min(END_S, (end_s - outage.until_s) / 2)]
     return float(last["tries_per_s"].mean()), float(last["answers_per_s"].mean())
 
 
@@ -151,7 +156,7 @@ def _end_s(run: DataFrame) -> float:
 
 
 def _finding(run: DataFrame, outage: Outage, load_per_s: float) -> str:
-    tries, answers = _ending(run)
+    tries, answers = _ending(run, outage)
     since = time_text(_end_s(run) - outage.until_s)
     if answers >= GOOD_SHARE * load_per_s:
         return _("{since} after the outage all is well again").format(since=since)
@@ -160,19 +165,20 @@ def _finding(run: DataFrame, outage: Outage, load_per_s: float) -> str:
 
 
 def _end_in_words(name: str, run: DataFrame, outage: Outage, load_per_s: float) -> str:
-    tries, answers = _ending(run)
+    tries, answers = _ending(run, outage)
     text = _(
         "{name}: the outage lasts {lasts}; at the end {tries:.0f} tries a second come for "
         "{load:g} requests, and {good:.0f} are answered."
     )
     lasts = time_text(outage.until_s - outage.from_s)
+    name = name[:1].upper() + name[1:]
     return text.format(name=name, lasts=lasts, tries=tries, load=load_per_s, good=answers)
 
 
-def _measured_in_words(measured: DataFrame | None) -> list[str]:
+def _measured_in_words(measured: DataFrame | None, outage: Outage) -> list[str]:
     if measured is None:
         return []
-    tries, answers = _ending(measured)
+    tries, answers = _ending(measured, outage)
     text = _("On real servers: {tries:.0f} tries and {good:.0f} answers a second at the end.")
     return [text.format(tries=tries, good=answers)]
 

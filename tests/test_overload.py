@@ -107,6 +107,9 @@ def test_the_figure_says_whether_it_ended_and_marks_the_outage() -> None:
     assert "13 s after the outage 120 tries come each second, and 0 succeed" in summary_of(stormy)
     assert "at the end 40 tries a second come for 40 requests, and 40" in summary_of(stormy)
     assert [shape.x0 for shape in stormy.layout.shapes] == [5, 5]
+    later = asked_and_answered(courses, **CABLE | {"outage": Outage(8, 10)})
+    names = [note.x for note in later.layout.annotations if note.text == "outage"]
+    assert names == [9, 9]
     calm = asked_and_answered({"1": courses["1"]}, measured=courses["1"], **CABLE)
     assert "13 s after the outage all is well again" in calm.layout.title.text
     assert "On real servers: 40 tries and 40 answers" in summary_of(calm)
