@@ -116,6 +116,11 @@ LIGHT = _template(ink="#1F2933", quiet="#8A949E", grid="#E4E7EB", paper="#FFFFFF
 DARK = _template(ink="#E4E7EB", quiet="#8A949E", grid="#3A4450", paper="rgba(0,0,0,0)")
 
 
+# For a figure that only live figures show: they put the look on by themselves, and to check it with
+# every move takes as long as the rest of the figure.
+LIVE = {"template": "none"}
+
+
 def drawing(
     finding: str, summary: str, *, x: str, y: str, traces: Traces = (), **layout: Any
 ) -> go.Figure:
@@ -138,7 +143,8 @@ def _in_lines(title: str) -> str:
     """The title in lines short enough for a narrow window, where plotly would cut it off; all
     about as long, so that no word stands alone."""
     fewest = len(textwrap.wrap(title, _TITLE_LINE))
-    splits = (textwrap.wrap(title, width) for width in range(1, _TITLE_LINE + 1))
+    narrowest = max(1, len(title) // max(1, fewest) - 1)
+    splits = (textwrap.wrap(title, width) for width in range(narrowest, _TITLE_LINE + 1))
     return "<br>".join(next(lines for lines in splits if len(lines) <= fewest))
 
 

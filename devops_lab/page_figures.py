@@ -10,6 +10,7 @@ from pandas import DataFrame, Series
 from devops_lab.figures import (
     COLOURS,
     ENDS,
+    LIVE,
     End,
     add_prediction,
     divide,
@@ -110,21 +111,30 @@ def latest_pages(
     groups = {end: pages[ends == end] for end in ("ok", "failed", "timed_out")}
     groups["report"] = reports[reports["age_s"] < window_s]
     finding = _pages_in_words(groups, expected_share)
-    figure = drawing(finding, finding, x=_("seconds ago"), y=_("latency (ms)"))
-    for end, (colour, words, symbol) in _PAGE_ENDS.items():
-        figure.add_scatter(
+    slowest_s = max(
+        (group["latency_s"].max() for group in groups.values() if len(group)), default=0
+    )
+    points = [
+        go.Scatter(
             x=-groups[end]["age_s"].to_numpy(),
             y=milliseconds(groups[end]["latency_s"].to_numpy()),
             name=words,
             mode="markers",
             marker={"color": COLOURS[colour], "symbol": symbol, "size": 7},
         )
-    slowest_s = max(
-        (group["latency_s"].max() for group in groups.values() if len(group)), default=0
+        for end, (colour, words, symbol) in _PAGE_ENDS.items()
+    ]
+    return drawing(
+        finding,
+        finding,
+        x=_("seconds ago"),
+        y=_("latency (ms)"),
+        traces=points,
+        xaxis={"range": [-window_s, 0]},
+        yaxis={"range": [0, scale_end(milliseconds(slowest_s))]},
+        showlegend=True,
+        **LIVE,
     )
-    figure.update_layout(xaxis_range=[-window_s, 0], showlegend=True)
-    figure.update_yaxes(range=[0, scale_end(milliseconds(slowest_s))])
-    return figure
 
 
 def _ends(attempts: DataFrame) -> Series:

@@ -7,7 +7,16 @@ import numpy as np
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
-from devops_lab.figures import COLOURS, ENDS, divide, drawing, milliseconds, scale_end, time_text
+from devops_lab.figures import (
+    COLOURS,
+    ENDS,
+    LIVE,
+    divide,
+    drawing,
+    milliseconds,
+    scale_end,
+    time_text,
+)
 from devops_lab.translation import _, ngettext
 
 
@@ -60,24 +69,29 @@ def latest_requests(attempts: DataFrame, now_s: float, window_s: float) -> go.Fi
     answered = latest.dropna(subset="service_s")
     given_up = latest[latest["service_s"].isna()]
     finding = _latest_in_words(answered, given_up)
-    figure = drawing(finding, finding, x=_("seconds ago"), y=_("latency (ms)"))
     ends_s = answered["end_s"] - now_s
     # As wide as their distance, so that a row of them shows each.
     width_s = min(0.06, 0.8 * ends_s.sort_values().diff().median()) if len(ends_s) > 1 else 0.06
-    figure.add_traces(
-        [bars.update(width=width_s) for bars in _service_below_wait(answered, ends_s)]
-    )
-    figure.add_scatter(
+    bars = [bars.update(width=width_s) for bars in _service_below_wait(answered, ends_s)]
+    triangles = go.Scatter(
         x=(given_up["end_s"] - now_s).to_numpy(),
         y=milliseconds(given_up["latency_s"].to_numpy()),
         name=_("no answer"),
         mode="markers",
         marker={"color": COLOURS["no_answer"], "symbol": ENDS["timed_out"].symbol, "size": 9},
     )
-    figure.update_layout(barmode="stack", showlegend=True)
-    figure.update_xaxes(range=[-window_s, 0])
-    figure.update_yaxes(range=[0, scale_end(milliseconds(latest["latency_s"].max()))])
-    return figure
+    return drawing(
+        finding,
+        finding,
+        x=_("seconds ago"),
+        y=_("latency (ms)"),
+        traces=[*bars, triangles],
+        xaxis={"range": [-window_s, 0]},
+        yaxis={"range": [0, scale_end(milliseconds(latest["latency_s"].max()))]},
+        barmode="stack",
+        showlegend=True,
+        **LIVE,
+    )
 
 
 def _latest_in_words(answered: DataFrame, given_up: DataFrame) -> str:

@@ -10,6 +10,7 @@ from pandas import DataFrame
 
 from devops_lab.figures import (
     COLOURS,
+    LIVE,
     WAYS,
     drawing,
     milliseconds,
@@ -112,8 +113,7 @@ def _panels(settings: list[Answers], edge_per_s: float, predicted_ms: float) -> 
         titles |= {0.56: _("at this load: no end in sight")}
     place = {"y": 1.02, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
     return {
-        # A live figure puts the course's look on by itself; to check it takes as long as the rest.
-        "template": "none",
+        **LIVE,
         "xaxis": {"domain": [0, 0.48], "range": [0, edge_per_s]},
         "xaxis2": {
             "domain": [0.56, 0.84],
