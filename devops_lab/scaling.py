@@ -232,7 +232,7 @@ def hpa_desired_replicas(
     by Kubernetes before it is compared. Limits of speed are in `hpa_step`, the memory in
     `hpa_stabilised`.
 
-    Source: the replica calculator of kube-controller-manager 1.33.
+    Source: Kubernetes, pkg/controller/podautoscaler/replica_calculator.go.
 
     >>> hpa_desired_replicas(current_replicas=3, current_metric=90, target_metric=60)
     5
