@@ -33,8 +33,8 @@ class LiveTail(RunDashboard):
         super().__init__(
             {
                 "rate_per_s": slider(_("load (requests/s)"), 0, 60, 20),
-                "orders_fail": slider(_("answers of orders that fail (%)"), 0, 50, 0),
-                "database_fail": slider(_("answers of database that fail (%)"), 0, 50, 5),
+                "orders_fail": slider(_("errors made by orders (%)"), 0, 50, 0),
+                "database_fail": slider(_("errors made by database (%)"), 0, 50, 5),
                 "kept": steps(_("requests that are kept (%)"), KEPT_PERCENT, 100),
             }
         )
@@ -63,12 +63,13 @@ class LiveTail(RunDashboard):
         self.tail_box.value = _as_html(lines.tail(SHOWN_LINES))
         return where_errors_begin(lines, list(NAMES), SHOWN_S)
 
-    def plan(self, rate_per_s: int, **mix: float) -> str:
+    def plan(self, rate_per_s: int, orders_fail: int, database_fail: int, kept: float) -> str:
         """What a start would do with these values, in one sentence."""
         return _(
-            "Start sends {rate} requests/s to the shop; it asks orders, and orders asks the "
-            "database."
-        ).format(rate=rate_per_s)
+            "Start sends {rate} requests/s to the shop, which asks orders, which asks the "
+            "database. {orders} % and {database} % of their answers fail; {kept} % of the requests "
+            "are kept."
+        ).format(rate=rate_per_s, orders=orders_fail, database=database_fail, kept=kept)
 
     def _read_on(self) -> None:
         for line in self._tail.new_lines():

@@ -233,7 +233,7 @@ def what_a_sample_hides(
             n=one_failure_in, rate=requests_per_s, finding=finding.format(**told)
         ),
         x=_("share of the requests that is kept (%)"),
-        y=_("chance that one failure of an hour is kept (%)"),
+        y=_("chance to see it in an hour (%)"),
     )
     figure.add_scatter(
         x=100 * KEPT_SHARES,
