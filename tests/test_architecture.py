@@ -148,7 +148,9 @@ MAY_IMPORT = {
     "latency_figures": "figures queueing",
     "three_ways_figure": "figures latency_figures",
     "availability_figures": "availability blocks figures",
-    "availability_dashboards": "availability availability_figures dashboards outages scenario tables",
+    "availability_dashboards": "availability availability_figures dashboards figures outages scenario"
+    " tables",
+    "outages scenario tables",
     "message_figures": "figures",
     "balancing_figures": "autoscaler figures",
     "scaling_figures": "figures scaling",
