@@ -6,6 +6,7 @@ from pandas import DataFrame, concat
 from devops_lab.availability import downtime, nines
 from devops_lab.availability_figures import share_text, up_and_down
 from devops_lab.dashboards import Dashboard, slider
+from devops_lab.figures import LIVE
 from devops_lab.outages import WHOLE, expected, outages, server_names, whole_outages
 from devops_lab.scenario import Scenario
 from devops_lab.tables import INTERVALS, table
@@ -59,7 +60,7 @@ def _year(
     else:
         finding = _in_numbers(expected(scenario, needed))
         whole = whole_outages(down, copies, YEAR_S, needed)
-    return up_and_down(concat([down, whole]), rows, YEAR_S, finding=finding)
+    return up_and_down(concat([down, whole]), rows, YEAR_S, finding=finding, **LIVE)
 
 
 def _in_numbers(known: dict[str, float]) -> str:

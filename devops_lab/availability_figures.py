@@ -2,8 +2,9 @@
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -60,68 +61,104 @@ def duration_text(duration: timedelta) -> str:
     return text.format(large=large, small=small)
 
 
+class _Outages(NamedTuple):
+    """Outages as arrays: in which row, from when to when, noticed when, and of which kind."""
+
+    row: np.ndarray
+    start_s: np.ndarray
+    end_s: np.ndarray
+    detected_s: np.ndarray
+    is_slow: np.ndarray
+    is_shared: np.ndarray
+
+
 def up_and_down(
-    intervals: DataFrame, rows: Sequence[str], duration_s: float, *, finding: str = ""
+    intervals: DataFrame,
+    rows: Sequence[str],
+    duration_s: float,
+    *,
+    finding: str = "",
+    **layout: Any,
 ) -> go.Figure:
     """A strip of time for each row: thin where it is up, thick where it is down.
 
     Takes intervals (`tables.INTERVALS`) and the names of the rows from top to bottom: servers, and
-    the whole where its outages are among the intervals.
+    the whole where its outages are among the intervals. `layout` is plotly's, `figures.LIVE` for
+    instance.
     """
     unit, unit_s = next((name, seconds) for name, seconds, most in _UNITS if duration_s <= most)
-    known = intervals[intervals["server"].isin(rows)]
-    known = known.assign(end_s=known["repaired_s"].fillna(duration_s).clip(upper=duration_s))
-    ups = _ups(known, rows, duration_s)
-    x = _("time ({unit})").format(unit=unit)
+    known = _as_arrays(intervals[intervals["server"].isin(rows)], rows, duration_s)
+    down_s = np.bincount(known.row, known.end_s - known.start_s, len(rows))
+    ups = dict(zip(rows, 1 - down_s / duration_s, strict=True))
+    counts = dict(zip(rows, np.bincount(known.row, minlength=len(rows)), strict=True))
     finding = finding or _finding(ups)
-    figure = drawing(finding, f"{finding}. {_in_words(known, ups)}", x=x, y="")
-    # In the axis's unit and at their heights, the first on top.
-    height = {name: -float(place) for place, name in enumerate(rows)}
-    times = known.assign(height=known["server"].map(height).astype(float))
-    for name in ("start_s", "detected_s", "end_s"):
-        times[name] /= unit_s
-    up = _bars(np.zeros(len(rows)), np.full(len(rows), duration_s / unit_s), -np.arange(len(rows)))
-    up.update(name=_("up"), width=0.08, marker={"color": COLOURS["ok"]})
-    # In a year one cannot see the minutes until it was noticed.
-    is_seen = times["detected_s"] - times["start_s"] > _LEAST_SEEN * duration_s / unit_s
-    figure.add_traces([up, *_downs(times), *_noticed(times[is_seen])])
-    return figure.update_layout(_strip_layout(rows, duration_s / unit_s))
-
-
-def _downs(times: DataFrame) -> Iterable[go.Bar]:
-    """The outages: those of one server alone, those of all at once, and servers that are slow."""
-    is_slow = times["cause"] == "slow"
-    ways = (
-        ("error", "", 0.42, _("down"), ~is_slow & ~times["shared"]),
-        ("error", "x", 0.72, _("down, all by one cause"), ~is_slow & times["shared"]),
-        ("slow", "", 0.42, _("slow"), is_slow),
+    return drawing(
+        finding,
+        f"{finding}. {_in_words(ups, counts)}",
+        x=_("time ({unit})").format(unit=unit),
+        y="",
+        traces=_strips(known, len(rows), duration_s, unit_s),
+        **_strip_layout(rows, duration_s / unit_s),
+        **layout,
     )
-    for colour, shape, width, name, which in ways:
+
+
+def _as_arrays(known: DataFrame, rows: Sequence[str], duration_s: float) -> _Outages:
+    place = {name: number for number, name in enumerate(rows)}
+    end_s = known["repaired_s"].to_numpy()
+    return _Outages(
+        row=np.array([place[name] for name in known["server"]], int),
+        start_s=known["start_s"].to_numpy(),
+        end_s=np.where(end_s < duration_s, end_s, duration_s),
+        detected_s=known["detected_s"].to_numpy(),
+        is_slow=(known["cause"] == "slow").to_numpy(bool),
+        is_shared=known["shared"].to_numpy(),
+    )
+
+
+def _strips(
+    known: _Outages, rows: int, duration_s: float, unit_s: float
+) -> Iterator[dict[str, Any]]:
+    """The time of each row, its outages by their kinds, and when the balancer noticed them."""
+    all_rows, nothing = np.arange(rows), np.zeros(rows)
+    yield _bars(all_rows, nothing, nothing + duration_s / unit_s, 0.08, "ok", _("up"))
+    alone = ~known.is_slow & ~known.is_shared
+    kinds = (
+        (alone, 0.42, "error", "", _("down")),
+        (~known.is_slow & known.is_shared, 0.72, "error", "x", _("down, all by one cause")),
+        (known.is_slow, 0.42, "slow", "", _("slow")),
+    )
+    for which, width, colour, shape, name in kinds:
         if which.any():
-            start, end, height = times.loc[which, ["start_s", "end_s", "height"]].to_numpy().T
+            start, end = known.start_s[which] / unit_s, known.end_s[which] / unit_s
+            bars = _bars(known.row[which], start, end, width, colour, name)
             # The outline is seen where the outage is too short for this scale.
-            marker = {"color": COLOURS[colour], "pattern": {"shape": shape, "size": 5}}
-            marker["line"] = {"color": COLOURS[colour], "width": 1.5}
-            yield _bars(start, end, height).update(name=name, width=width, marker=marker)
+            bars["marker"]["line"] = {"color": COLOURS[colour], "width": 1.5}
+            bars["marker"]["pattern"] = {"shape": shape, "size": 5}
+            yield bars
+    # In a year one cannot see the minutes until it was noticed.
+    is_seen = known.detected_s - known.start_s > _LEAST_SEEN * duration_s
+    if is_seen.any():
+        yield {
+            "type": "scatter",
+            "x": known.detected_s[is_seen] / unit_s,
+            "y": 0.42 - known.row[is_seen],
+            "name": _("the balancer knows"),
+            "mode": "markers",
+            "marker": {"symbol": "triangle-down", "size": 9, "color": COLOURS["measured"]},
+        }
 
 
-def _bars(start: np.ndarray, end: np.ndarray, height: np.ndarray) -> go.Bar:
-    return go.Bar(base=start, x=end - start, y=height, orientation="h", hoverinfo="name")
+def _bars(
+    row: np.ndarray, start: np.ndarray, end: np.ndarray, width: float, colour: str, name: str
+) -> dict[str, Any]:
+    # The first row is on top.
+    bars = {"type": "bar", "orientation": "h", "base": start, "x": end - start, "y": -1.0 * row}
+    looks = {"width": width, "marker": {"color": COLOURS[colour]}, "hoverinfo": "name"}
+    return bars | looks | {"name": name}
 
 
-def _noticed(times: DataFrame) -> Iterable[go.Scatter]:
-    if len(times):
-        marker = {"symbol": "triangle-down", "size": 9, "color": COLOURS["measured"]}
-        yield go.Scatter(
-            x=times["detected_s"].to_numpy(),
-            y=times["height"].to_numpy() + 0.42,
-            name=_("the balancer knows"),
-            mode="markers",
-            marker=marker,
-        )
-
-
-def _strip_layout(rows: Sequence[str], end: float) -> dict[str, object]:
+def _strip_layout(rows: Sequence[str], end: float) -> dict[str, Any]:
     return {
         "height": 190 + _ROW_PX * len(rows),
         "barmode": "overlay",
@@ -137,11 +174,6 @@ def _strip_layout(rows: Sequence[str], end: float) -> dict[str, object]:
     }
 
 
-def _ups(known: DataFrame, rows: Sequence[str], duration_s: float) -> dict[str, float]:
-    down_s = (known["end_s"] - known["start_s"]).groupby(known["server"]).sum()
-    return {name: 1 - float(down_s.get(name, 0.0)) / duration_s for name in rows}
-
-
 def _finding(ups: Mapping[str, float]) -> str:
     *servers, last = ups.values()
     if not servers:
@@ -151,11 +183,10 @@ def _finding(ups: Mapping[str, float]) -> str:
     )
 
 
-def _in_words(known: DataFrame, ups: Mapping[str, float]) -> str:
+def _in_words(ups: Mapping[str, float], counts: Mapping[str, int]) -> str:
     text = _("{name} was up {share} of the time; outages: {outages}.")
-    counts = known["server"].value_counts()
     return " ".join(
-        text.format(name=name, share=share_text(up), outages=counts.get(name, 0))
+        text.format(name=name, share=share_text(up), outages=counts[name])
         for name, up in ups.items()
     )
 

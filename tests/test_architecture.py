@@ -148,9 +148,8 @@ MAY_IMPORT = {
     "latency_figures": "figures queueing",
     "three_ways_figure": "figures latency_figures",
     "availability_figures": "availability blocks figures",
-    "availability_dashboards": "availability availability_figures dashboards figures outages scenario"
-    " tables",
-    "outages scenario tables",
+    "availability_dashboards": "availability availability_figures dashboards figures outages"
+    " scenario tables",
     "message_figures": "figures",
     "balancing_figures": "autoscaler figures",
     "scaling_figures": "figures scaling",
