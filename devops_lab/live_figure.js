@@ -91,8 +91,6 @@ const AT_ONCE = {
   transition: { duration: 0 },
   frame: { duration: 0, redraw: false },
 };
-const MOVABLE = ["scatter", "bar"];
-
 function onlyNumbersMove(now, before) {
   const isSame = ["traces", "arrangement", "look", "width"].every((part) => now[part] === before?.[part]);
   return isSame && now.traces.every((trace) => isMovable(trace, now)) && !hasComeOrGone(now, before);
@@ -100,7 +98,8 @@ function onlyNumbersMove(now, before) {
 
 function isMovable({ type = "scatter", xaxis = "x", yaxis = "y" }, { arrangement }) {
   const hasRange = (axis) => arrangement[axis.replace(/^./, "$&axis")]?.range;
-  return MOVABLE.includes(type) && hasRange(xaxis) && hasRange(yaxis);
+  // Moved in this way, a bar that is new has no colour.
+  return type === "scatter" && hasRange(xaxis) && hasRange(yaxis);
 }
 
 // An empty trace is no trace to plotly, and the legend knows.
