@@ -306,7 +306,7 @@ def test_a_message_that_kills_its_workers_is_set_aside_before_it_kills_them_all(
     assert paid(broker) == {"order 1": 1, "order 2": 1}
 
 
-def test_who_waits_without_a_worker_is_told(broker: Broker) -> None:
+def test_who_waits_without_a_worker_is_told(broker: Broker, tmp_path: Path) -> None:
     queue = Queue(broker, lease_s=0.2)
     send_all(queue, 2)
     with pytest.raises(ProgramError, match="2 messages are left in orders, and no worker is"):
@@ -315,8 +315,7 @@ def test_who_waits_without_a_worker_is_told(broker: Broker) -> None:
         assert wait_until(lambda: not worker.is_running, within_s=PATIENCE_S)
         with pytest.raises(ProgramError, match="no worker is. Start one"):
             queue.wait()
-    with Worker(queue, time.sleep, name="idle") as worker:
-        worker.freeze()
+    with Worker(queue, wait_for_and_pay(tmp_path / "never"), name="idle"):
         with pytest.raises(TimeoutError, match="After 0.1 s, 2 messages are left in orders."):
             queue.wait(0.1)
         with pytest.raises(TimeoutError, match="'paid' has not happened within 0.1 s"):
