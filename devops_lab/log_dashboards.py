@@ -66,9 +66,8 @@ class LiveTail(RunDashboard):
     def plan(self, rate_per_s: int, orders_fail: int, database_fail: int, kept: float) -> str:
         """What a start would do with these values, in one sentence."""
         return _(
-            "Start sends {rate} requests/s to the shop, which asks orders, which asks the "
-            "database. {orders} % and {database} % of their answers fail; {kept} % of the requests "
-            "are kept."
+            "Start sends {rate} requests/s to the shop; {orders} % fail in orders, {database} % in "
+            "database, and {kept} % are kept."
         ).format(rate=rate_per_s, orders=orders_fail, database=database_fail, kept=kept)
 
     def _read_on(self) -> None:
