@@ -20,6 +20,9 @@ DEADLINE_HEADER = "X-Deadline"
 KEY_HEADER = "Idempotency-Key"
 TIED_HEADER = "X-Tied-To"
 
+# What a breaker learns nothing from.
+_NO_LESSON = ("withdrawn", "held_back")
+
 Address = tuple[str, int]
 Lines = Callable[[Attempt], str]
 
@@ -153,6 +156,8 @@ class Calls:
     def _write_down(self, attempt: Attempt, outcome: str) -> None:
         if attempt.timer:
             attempt.timer.cancel()
+        # A timer that has rung still knows its try: in a circle, it would stay for good.
+        attempt.timer = attempt.carrier = None
         attempt.end_s, attempt.outcome = self.now_s(), outcome
         attempt.wish.open.remove(attempt)
         self._tried(attempt)
@@ -175,6 +180,3 @@ class Calls:
             attempt.timer.cancel()
         # A connection, or the task that makes one.
         attempt.carrier.cancel()
-
-
-_NO_LESSON = ("withdrawn", "held_back")

@@ -23,7 +23,7 @@ from devops_lab.availability import from_mtbf, k_of_n, still_up
 from devops_lab.rules import number, whole
 from devops_lab.scenario import FAILURES, Scenario
 from devops_lab.simulate import simulate
-from devops_lab.tables import INTERVALS, table
+from devops_lab.tables import INTERVALS, requests, table
 from devops_lab.translation import _
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def availability(intervals: "DataFrame", servers: int, duration_s: float, needed
 
 def answered(attempts: "DataFrame") -> float:
     """The share of the requests in a table of attempts that got an answer in the end."""
-    return float((attempts.groupby("request")["outcome"].last() == "ok").mean())
+    return float((requests(attempts)["outcome"] == "ok").mean())
 
 
 def by_server(
