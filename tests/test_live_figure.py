@@ -265,21 +265,27 @@ Dashboard(part, {"height": slider("height (m)", 1, 6, 2), "points": slider("poin
     opened.page.wait_for_function("() => window.repaints.react === 1")
 
 
-def test_every_bar_has_its_colour_also_one_that_is_new(opened: NotebookPage) -> None:
-    bars = """
+@pytest.mark.parametrize(
+    ("trace", "drawn"),
+    [("go.Bar(", ".bars path"), ("go.Scatter(mode='markers', ", ".scatterlayer .point")],
+)
+def test_every_bar_and_point_has_its_colour_also_one_that_is_new(
+    trace: str, drawn: str, opened: NotebookPage
+) -> None:
+    growing = f"""
 import plotly.graph_objects as go
-def bars(count):
-    look = {"xaxis_range": [0, 9], "yaxis_range": [0, 9], "meta": {"summary": f"{count} bars."}}
-    made = go.Bar(x=np.arange(count), y=np.arange(count) + 1, marker_color="#009E73")
+def growing(count):
+    look = {{"xaxis_range": [0, 9], "yaxis_range": [0, 9], "meta": {{"summary": "Some."}}}}
+    made = {trace}x=np.arange(count), y=np.arange(count) + 1, marker_color="#009E73")
     return go.Figure(made, layout=look)
-Dashboard(bars, {"count": slider("count", 1, 9, 3)})
+Dashboard(growing, {{"count": slider("count", 1, 9, 3)}})
 """
-    run(opened, bars)
-    drawn = opened.page.locator(".bars path")
-    drawn.nth(2).wait_for()
+    run(opened, growing)
+    shapes = opened.page.locator(drawn)
+    shapes.nth(2).wait_for()
     opened.slider("count").press("End")
-    drawn.nth(8).wait_for()
-    fills = drawn.evaluate_all("bars => bars.map((bar) => getComputedStyle(bar).fill)")
+    shapes.nth(8).wait_for()
+    fills = shapes.evaluate_all("shapes => shapes.map((shape) => getComputedStyle(shape).fill)")
     assert fills == ["rgb(0, 158, 115)"] * 9
 
 
