@@ -14,7 +14,7 @@ def test_the_live_tail_follows_the_servers_and_ends_with_the_run() -> None:
     dashboard.button.click()
     try:
         assert wait_until(lambda: "in database" in dashboard.live.summary, within_s=30)
-        assert "chosen by error_share" in dashboard.tail_box.value
+        assert wait_until(lambda: "chosen by error_share" in dashboard.tail_box.value, within_s=30)
         dashboard.controls["orders_fail"].value = 50
         assert wait_until(lambda: "in orders" in dashboard.live.summary, within_s=30)
         dashboard.controls["kept"].value = 0.1
