@@ -55,7 +55,7 @@ def test_a_body_is_sent_with_every_try() -> None:
 def test_of_tied_copies_the_one_that_is_begun_first_takes_the_other_out_of_its_queue() -> None:
     with (
         Server(service_time_s=1.5, name="busy") as busy,
-        Server(service_time_s=0.01, name="idle") as idle,
+        Server(service_time_s=0.3, name="idle") as idle,
     ):
         blocker = threading.Thread(target=lambda: busy.get("/work", timeout_s=30))
         blocker.start()
@@ -67,6 +67,9 @@ def test_of_tied_copies_the_one_that_is_begun_first_takes_the_other_out_of_its_q
         log = busy.log()
     assert answer.json()["server"] == "idle"
     assert client.attempts()["outcome"].tolist() == ["withdrawn", "ok"]
+    attempts = client.attempts()
+    # The copy was given up by its server, and not by the client when it had its answer.
+    assert attempts["end_s"][0] < attempts["end_s"][1] - 0.1
     assert sorted(log["status"].tolist()) == [200, 409]
     assert log.loc[log["status"] == 409, "service_s"].tolist() == [0.0]
 

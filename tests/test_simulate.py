@@ -397,6 +397,9 @@ def test_tied_requests_are_worked_on_once():
     alone = simulate(busy.changed(attempts=1), 20_000)
     assert requests(tied).latency_s.quantile(0.99) < alone.latency_s.quantile(0.99) / 1.5
     assert (tied.outcome == "withdrawn").sum() == (tied.attempt == 2).sum()
+    # Nearly full, and yet it settles: of two copies in two queues only one is ever begun.
+    full = busy.changed(arrival_rate_per_s=250, hedge_after_s=0.001, tied=True)
+    assert simulate(full, 40_000).wait_s.tail(4_000).mean() < 0.5
 
 
 def test_a_breaker_holds_back_what_would_fail_and_tries_now_and_then():
