@@ -415,14 +415,18 @@ function bar(pen, x, y, height, colour) {
   pen.fill();
 }
 
+// How much of the work is done, as a ring that closes.
+function drawProgress(pen, { x, y }, done, ratio, colour) {
+  pen.lineWidth = 2.5 * ratio;
+  pen.strokeStyle = colour;
+  pen.beginPath();
+  pen.arc(x, y, (RADIUS_PX + 5.5) * ratio, -Math.PI / 2, (2 * done - 0.5) * Math.PI);
+  pen.stroke();
+}
+
 function drawDots(pen, dots, journeys, stampOf, colours) {
-  pen.lineWidth = 2.5;
-  pen.strokeStyle = colours.service;
   for (const { stage, done, scale, slot } of dots) {
-    if (stage !== "works" || scale < 1) continue;
-    pen.beginPath();
-    pen.arc(slot.x, slot.y, RADIUS_PX + 5.5, -Math.PI / 2, (2 * done - 0.5) * Math.PI);
-    pen.stroke();
+    if (stage === "works" && scale === 1) drawProgress(pen, slot, done, 1, colours.service);
   }
   for (const { i, x, y, stage, alpha, scale } of dots) {
     const look = stage === "ended" ? journeys.end[i] : stage;
@@ -515,7 +519,7 @@ function render({ model, el }) {
     };
     item("open", words.open);
     item("waits", words.waits);
-    item("works", words.works, false).parentNode.dataset.stage = "works";
+    item("works", words.works);
     for (const [number, end] of ends.entries()) {
       if (endedBy[number].length) endedBy[number].label = item(number, end.words);
     }
@@ -614,7 +618,9 @@ function render({ model, el }) {
     stampOf = newStamps(looks, theme.ink, theme.ratio);
     for (const { mark, look, ring } of marks) {
       mark.width = mark.height = STAMP_PX * theme.ratio;
-      mark.getContext("2d").drawImage(stampOf(look, ring), 0, 0);
+      const pen = mark.getContext("2d");
+      pen.drawImage(stampOf(look, ring), 0, 0);
+      if (look === "works") drawProgress(pen, { x: mark.width / 2, y: mark.width / 2 }, 0.7, theme.ratio, looks.works.colour);
     }
     setSpeed(state.speed);
   }

@@ -154,7 +154,7 @@ MAY_IMPORT = {
     "balancing_figures": "autoscaler figures",
     "scaling_figures": "figures scaling",
     "live_figure": "figures",
-    "traffic_view": "figures",
+    "traffic_view": "figures service",
     "dashboards": "attacks cells live_figure loadgen processes request_figures servers tables",
     "message_dashboards": "cells dashboards figures message_figures shifts",
     "page_dashboards": "dashboards loadgen page_figures pages servers tables",

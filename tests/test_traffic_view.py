@@ -66,6 +66,15 @@ def test_what_a_measured_try_spent_on_the_way_is_half_there_and_half_back() -> N
     assert journey[["enter_s", "begin_s", "leave_s"]].tolist() == pytest.approx([1.1, 1.2, 1.4])
 
 
+def test_a_real_server_whose_timers_ring_late_has_no_more_workers_for_it() -> None:
+    # Each begins when the one before should have ended, and says when it did end.
+    row = {"wait_s": 0.0, "service_s": 0.115}
+    attempts = tries(*({"start_s": n / 10, "end_s": n / 10 + 0.116} | row for n in range(20)))
+    assert set(journeys_of(attempts)["place"]) == {0}
+    longer = tries(*({"start_s": n / 10, "end_s": n / 10 + 0.151} | row for n in range(20)))
+    assert set(journeys_of(longer.assign(service_s=0.15))["place"]) == {0, 1}
+
+
 def test_what_the_table_does_not_say_is_not_made_up() -> None:
     attempts = tries(
         {"start_s": 0.0, "end_s": 0.5},
