@@ -88,6 +88,8 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
                 y=milliseconds(rows["latency_s"].to_numpy()),
                 name=words,
                 mode="markers",
+                # An error at once takes no time at all, and would stand half below the axis.
+                cliponaxis=False,
                 legendgroup=end,
                 # An empty panel would leave its word out of the legend of all.
                 showlegend=len(rows) > 0 and end not in in_legend,
