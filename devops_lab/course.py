@@ -36,7 +36,9 @@ LESSONS = {
         Lesson("02", _("Paths and resources"), 40, _("Lesson 00, and how to write a function.")),
         Lesson("03", _("One server"), 40, _("Lesson 00: server, status, latency.")),
         Lesson("04", _("Load and latency"), 40, _("Lesson 00: server, worker, latency.")),
-        Lesson("05", _("Scaling up and out"), 40, _("Lessons 00 and 03: server, balancer, worker.")),
+        Lesson(
+            "05", _("Scaling up and out"), 40, _("Lessons 00 and 03: server, balancer, worker.")
+        ),
         Lesson(
             "06",
             _("Balancing and autoscaling"),
@@ -58,6 +60,12 @@ LESSONS = {
         Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
         Lesson("13", _("Metrics"), 40, _("Lesson 00: server, status; lesson 04: percentile.")),
         Lesson("14", _("Logs"), 40, _("Lesson 00: server, request, status; lesson 13: counter.")),
+        Lesson(
+            "15",
+            _("Objectives and alerts"),
+            40,
+            _("Lesson 00: server, error, request; lesson 13: metric."),
+        ),
     )
 }
 

@@ -68,10 +68,10 @@ def _month(
     incident = Incident(errors / 100, START, pd.Timedelta(hours=lasting_h), grows=SHAPES[shape])
     long = pd.Timedelta(window)
     alert = Alert(burn_rate, long, None if short == _("none") else long / 12)
+    windows = " + ".join(map(duration_text, alert.windows))
+    name = _("{times} times in {windows}").format(times=burn_rate, windows=windows)
     counted = incident.counts(mean_per_s)
-    return month_of_alerts(
-        counted, {_("the alert"): alert}, objective_percent / 100, incident.interval()
-    )
+    return month_of_alerts(counted, {name: alert}, objective_percent / 100, incident.interval())
 
 
 class OnCall(RunDashboard):
@@ -111,6 +111,8 @@ class OnCall(RunDashboard):
     def draw(self, errors: int, most: int, window_s: int) -> go.Figure:
         """The errors of the last minute and what the alert made of them; the server and the alert
         follow the controls."""
+        self.roll_back.disabled = not self.is_running
+        self.have_it.disabled = not self.is_running
         if self._watched is None:
             nothing = pd.DataFrame(columns=["start", "acknowledged", "end"], dtype=float)
             return shift_on_call(pd.Series(dtype=float), most / 100, "inactive", nothing, SHOWN_S)

@@ -82,7 +82,9 @@ def test_formula_and_real_servers_are_laid_over_the_same_bars() -> None:
     np.testing.assert_allclose(crosses.y, bars.y, atol=2.5)
     assert "your prediction" in {mark.text for mark in figure.layout.annotations}
     p95 = time_text(formula.latency_quantile_s(0.95))
-    assert re.search(rf"Theory: half .*, 95 of 100 less than {p95}, .* Measured: half ", summary_of(figure))
+    assert re.search(
+        rf"Theory: half .*, 95 of 100 less than {p95}, .* Measured: half ", summary_of(figure)
+    )
 
 
 def test_quick_errors_do_not_make_latencies_look_short() -> None:
