@@ -134,8 +134,9 @@ class OnCall(RunDashboard):
         """What a start would do with these values, in one sentence."""
         return _(
             "Start sends {rate} requests/s to a real server. Some seconds later a release goes "
-            "bad, with {errors} % errors, and after your repair another one."
-        ).format(rate=LOAD_PER_S, errors=errors)
+            "bad, with {errors} % errors, and after your repair another one. The alert fires above "
+            "{most} % errors over {window} s."
+        ).format(rate=LOAD_PER_S, errors=errors, most=most, window=window_s)
 
     @property
     def is_bad(self) -> bool:
