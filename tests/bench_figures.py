@@ -130,7 +130,7 @@ def main(smoke: bool) -> None:
     if not CHROMIUM:
         print("slider to painted figure: no Chromium here (apt install chromium)")
         return
-    moves, figures = (1, 1) if smoke else (60, 10)
+    moves, figures = (1, 1) if smoke else (50, 10)
     designs, alike = (
         {name: code for name, code in all_of.items() if name.startswith("our") or not smoke}
         for all_of in (DESIGNS, ALIKE)

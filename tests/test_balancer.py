@@ -256,11 +256,11 @@ def test_a_taken_port_is_named_and_leaves_nothing_behind(other: str) -> None:
             port = taken.getsockname()[1]
         else:
             port = stack.enter_context(Balancer([address])).port
-        before = running()
+        before, folders = running(), set(the_reaper().home.iterdir())
         with pytest.raises(ProgramError, match=f"Port {port} is taken"):
             Balancer([address], port=port).start()
         assert running() == before
-        assert len(list(the_reaper().home.iterdir())) == len(before)
+        assert set(the_reaper().home.iterdir()) == folders
 
 
 def test_a_missing_caddy_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

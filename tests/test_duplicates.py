@@ -2,6 +2,7 @@ import asyncio
 import time
 
 import pytest
+from coroutines import run
 
 from devops_lab import duplicates
 from devops_lab.duplicates import Remembered, Ties, key_of
@@ -70,7 +71,7 @@ def test_only_other_servers_of_this_machine_are_told_and_one_that_is_gone_is_no_
         await asyncio.gather(*ties._tasks)
         server.close()
 
-    asyncio.run(tell())
+    run(tell())
     [request] = told
     assert request.startswith(b"POST /-/withdraw HTTP/1.1\r\n")
     assert b"Idempotency-Key: k\r\n" in request
@@ -94,5 +95,5 @@ def test_who_finds_no_worker_is_told_why() -> None:
         ends = await asyncio.gather(late, needless, patient, return_exceptions=True)
         return [type(end) for end in ends]
 
-    assert asyncio.run(queue()) == [TooLateError, WithdrawnError, float]
+    assert run(queue()) == [TooLateError, WithdrawnError, float]
     assert issubclass(TooLateError, NotServedError)

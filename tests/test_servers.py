@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from coroutines import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -405,7 +406,7 @@ def test_a_request_that_is_never_finished_is_given_up(monkeypatch: pytest.Monkey
             await asyncio.wait_for(RequestReader(stream).next(), timeout=20)
         assert refused.value.reply.status == 408
 
-    asyncio.run(dawdle())
+    run(dawdle())
 
 
 def test_settings_and_log_obey_the_notebook_only(bakery: Server) -> None:
@@ -541,8 +542,8 @@ def test_a_late_timer_does_not_make_those_behind_it_later_but_a_freeze_does() ->
         assert should_have_ended > began
         return await waiting - should_have_ended
 
-    assert asyncio.run(queue(0.005)) == 0.0
-    assert asyncio.run(queue(0.1)) > 0.05
+    assert run(queue(0.005)) == 0.0
+    assert run(queue(0.1)) > 0.05
 
 
 @given(st.integers(1, 4), st.lists(st.integers(0, 3), min_size=1, max_size=30))
@@ -565,7 +566,7 @@ def test_workers_are_never_more_than_set_and_serve_in_order(count: int, steps: l
         await asyncio.gather(*(one(number, turns) for number, turns in enumerate(steps)))
         assert (most <= count, order) == (True, sorted(order))
 
-    asyncio.run(story())
+    run(story())
 
 
 # ---- the log and the metrics ----

@@ -1,7 +1,7 @@
 """Sessions: what a visitor sees when a server is added, and when one dies."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from devops_lab.client import ask
@@ -98,6 +98,8 @@ def test_a_signed_cookie_is_readable_by_all_and_changeable_by_nobody():
 
 @given(st.dictionaries(texts, texts, max_size=3), texts, texts)
 def test_only_the_secret_that_signed_verifies(session, secret, other):
+    # A short key is filled up with zeros, so one that ends in them is the same key (RFC 2104).
+    assume("\0" not in secret + other)
     cookie = signed(session, secret)
     assert verified(cookie, secret) == session
     assert (verified(cookie, other) == session) == (other == secret)
