@@ -59,8 +59,11 @@ class LiveTail(RunDashboard):
             database.set(error_share=database_fail / 100)
             self._load.set(rate_per_s=rate_per_s)
             self._read_on()
-        lines = sampled(self._last_seconds(), kept / 100)
-        self.tail_box.value = _as_html(lines.tail(SHOWN_LINES))
+        written = self._last_seconds()
+        lines = sampled(written, kept / 100)
+        told = _("{written} lines written in these seconds, {kept} kept.")
+        sentence = told.format(written=len(written), kept=len(lines)) if len(written) else ""
+        self.tail_box.value = _as_html(sentence, lines.tail(SHOWN_LINES))
         return where_errors_begin(lines, list(NAMES), SHOWN_S)
 
     def plan(self, rate_per_s: int, orders_fail: int, database_fail: int, kept: float) -> str:
@@ -85,9 +88,10 @@ class LiveTail(RunDashboard):
         return lines[lines["time"] > since]
 
 
-def _as_html(lines: pd.DataFrame) -> str:
+def _as_html(sentence: str, lines: pd.DataFrame) -> str:
     texts = [_short(line) for line in lines.itertuples()]
-    return f"<pre>{html.escape(chr(10).join(texts))}</pre>" if texts else ""
+    shown = f"<pre>{html.escape(chr(10).join(texts))}</pre>" if texts else ""
+    return f"<p>{html.escape(sentence)}</p>{shown}" if sentence else shown
 
 
 def _short(line: object) -> str:
