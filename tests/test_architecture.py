@@ -202,6 +202,7 @@ MAY_IMPORT = {
     "progress": "cards course progress_file questions",
     "glossary": "cards course questions",
     "exercises": "cards limits progress_file questions",
+    "hypotheses": "cards progress_file",
 }
 
 WITH_JUPYTERLAB = {
