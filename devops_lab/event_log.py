@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from devops_lab.whole_writes import write_whole
+
 Row = dict[str, Any]
 
 
 def append(file: Path, row: Row) -> None:
-    """Add the row, whole or not at all."""
+    """Add the row, whole or not at all; raises `OSError` where there is no room for it."""
     with file.open("ab", buffering=0) as log:
-        log.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
+        write_whole(log, f"{json.dumps(row, ensure_ascii=False)}\n".encode())
 
 
 def rows(folder: Path) -> list[Row]:

@@ -13,7 +13,9 @@ approximation wants a handful of successes and failures in each group.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +26,16 @@ NORMAL = NormalDist()
 MOST_LOOKS = 1_000
 # Points of the integral over all ways to a look; more change no digit that is shown.
 POINTS = 96
+
+
+class Counts(Protocol):
+    """What was counted of one version: numbers, or arrays of them, one for each experiment."""
+
+    @property
+    def users(self) -> Any: ...
+
+    @property
+    def successes(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Counted:
         >>> round(low, 3), round(high, 3)
         (0.0, 0.278)
         """
-        z2 = _z(1 - share("confidence", confidence)) ** 2
+        z2 = two_sided_z(1 - share("confidence", confidence)) ** 2
         middle = self.successes + z2 / 2
         half = math.sqrt(z2 * (self.successes * (1 - self.share) + z2 / 4))
         low, high = middle - half, middle + half
@@ -85,11 +97,17 @@ def compare(a: Counted, b: Counted, confidence: float = 0.95) -> Comparison:
         difference,
         difference - math.hypot(b.share - low_b, high_a - a.share),
         difference + math.hypot(high_b - b.share, a.share - low_a),
-        two_sided_p_value(_z_score(a, b)),
+        two_sided_p_value(z_score(a, b)),
     )
 
 
-def always_valid_p_value(a: Counted, b: Counted, *, expected_effect: float) -> float:
+def z_score(a: Counts, b: Counts) -> Any:
+    """How many spreads of chance lie between two shares, B's minus A's; beyond 1.96 either way is
+    what a single look calls significant at 5 %."""
+    return _difference(a, b) / np.sqrt(_pooled_variance(a, b))
+
+
+def always_valid_p_value(a: Counts, b: Counts, *, expected_effect: float) -> Any:
     """A p-value that may be looked at as often as one likes.
 
     Stop as soon as it is below the level: over all looks together, two equal versions get a winner
@@ -101,11 +119,9 @@ def always_valid_p_value(a: Counted, b: Counted, *, expected_effect: float) -> f
     """
     effect_variance = number("expected_effect", expected_effect, above=0) ** 2
     variance = _pooled_variance(a, b)
-    if variance == 0:
-        return 1.0
-    ratio = variance + effect_variance
-    evidence = effect_variance * (b.share - a.share) ** 2 / (2 * variance * ratio)
-    return min(1.0, math.sqrt(ratio / variance) * math.exp(-evidence))
+    both = variance + effect_variance
+    evidence = effect_variance * _difference(a, b) ** 2 / (2 * variance * both)
+    return np.minimum(1.0, np.sqrt(both / variance) * np.exp(-evidence))
 
 
 def users_needed(
@@ -121,24 +137,30 @@ def users_needed(
     >>> users_needed(base_share=0.20, difference=0.05)
     1094
     """
-    other = share("base_share", base_share) + number("difference", difference)
-    if difference == 0 or not 0 <= other <= 1:
-        raise ValueError(
-            _(
-                "difference must not be 0 and must leave base_share + difference between 0 and 1, "
-                "got {difference:g} and {base_share:g}."
-            ).format(difference=difference, base_share=base_share)
-        )
+    other = _other_share(base_share, difference)
     remedy = _("Certainty would need everybody, for ever.")
     for name, value in (("power", power), ("significance", significance)):
         number(name, value, above=0, below=1, remedy=remedy)
-    mean = (base_share + other) / 2
-    if_equal = _z(significance) * math.sqrt(2 * mean * (1 - mean))
-    spread = math.sqrt(base_share * (1 - base_share) + other * (1 - other))
-    if_different = NORMAL.inv_cdf(power) * spread
-    return math.ceil(((if_equal + if_different) / difference) ** 2)
+    if_equal, spread = _spreads(base_share, other)
+    distance = two_sided_z(significance) * if_equal + NORMAL.inv_cdf(power) * spread
+    return math.ceil((distance / difference) ** 2)
 
 
+def power(base_share: float, difference: float, users: int, *, significance: float = 0.05) -> float:
+    """How often such a difference is found with so many users of each version, in one look:
+    `users_needed` the other way round.
+
+    >>> round(power(base_share=0.20, difference=0.05, users=1094), 3)
+    0.8
+    """
+    other = _other_share(base_share, difference)
+    whole("users", users, at_least=1)
+    if_equal, spread = _spreads(base_share, other)
+    beyond = abs(difference) * math.sqrt(users) - two_sided_z(significance) * if_equal
+    return NORMAL.cdf(beyond / spread) if spread else 1.0
+
+
+@lru_cache
 def false_alarm_share(looks: int, significance: float = 0.05) -> float:
     """How often two equal versions get a winner, if one looks so often, at equal distances, and
     stops at the first difference that a single look would call significant.
@@ -151,9 +173,10 @@ def false_alarm_share(looks: int, significance: float = 0.05) -> float:
     """
     whole("looks", looks, at_least=1, at_most=MOST_LOOKS)
     number("significance", significance, above=0, below=1)
-    return 1 - _share_never_beyond(_z(significance), looks)
+    return 1 - _share_never_beyond(two_sided_z(significance), looks)
 
 
+@lru_cache
 def significance_per_look(looks: int, significance: float = 0.05) -> float:
     """The level for each of so many equal looks that makes `significance` of all of them together.
 
@@ -169,6 +192,29 @@ def significance_per_look(looks: int, significance: float = 0.05) -> float:
         too_many = false_alarm_share(looks, middle) > significance
         low, high = (low, middle) if too_many else (middle, high)
     return high
+
+
+def _other_share(base_share: float, difference: float) -> float:
+    """The share of B, if it is a share and another one."""
+    other = share("base_share", base_share) + number("difference", difference)
+    if difference == 0 or not 0 <= other <= 1:
+        raise ValueError(
+            _(
+                "difference must not be 0 and must leave base_share + difference between 0 and 1, "
+                "got {difference:g} and {base_share:g}."
+            ).format(difference=difference, base_share=base_share)
+        )
+    return other
+
+
+def _spreads(base_share: float, other: float) -> tuple[float, float]:
+    """How far chance spreads the difference of one user of each version: if both do it as often as
+    their mean says, and as they do."""
+    mean = (base_share + other) / 2
+    return (
+        math.sqrt(2 * mean * (1 - mean)),
+        math.sqrt(base_share * (1 - base_share) + other * (1 - other)),
+    )
 
 
 def _share_never_beyond(z: float, looks: int) -> float:
@@ -191,15 +237,16 @@ def _normal_density(distances: np.ndarray) -> np.ndarray:
     return np.exp(-(distances**2) / 2) / math.sqrt(2 * math.pi)
 
 
-def _pooled_variance(a: Counted, b: Counted) -> float:
+def _difference(a: Counts, b: Counts) -> Any:
+    return b.successes / b.users - a.successes / a.users
+
+
+def _pooled_variance(a: Counts, b: Counts) -> Any:
     """The variance of the difference of two shares, if they are in truth the same."""
     together = (a.successes + b.successes) / (a.users + b.users)
-    return together * (1 - together) * (1 / a.users + 1 / b.users)
-
-
-def _z_score(a: Counted, b: Counted) -> float:
-    variance = _pooled_variance(a, b)
-    return (b.share - a.share) / math.sqrt(variance) if variance else 0.0
+    variance = together * (1 - together) * (1 / a.users + 1 / b.users)
+    # Where nobody or everybody did it there is no difference, whatever it is divided by.
+    return np.where(variance > 0, variance, 1.0)
 
 
 def two_sided_p_value(z_score: float) -> float:
@@ -207,6 +254,6 @@ def two_sided_p_value(z_score: float) -> float:
     return math.erfc(abs(z_score) / math.sqrt(2))
 
 
-def _z(significance: float) -> float:
+def two_sided_z(significance: float) -> float:
     """The distance from the middle, in spreads, beyond which chance lies this seldom."""
     return NORMAL.inv_cdf(1 - significance / 2)

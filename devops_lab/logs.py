@@ -10,7 +10,6 @@ is copied.
 """
 
 import contextlib
-import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from devops_lab.keyed_hash import place_of
 from devops_lab.rules import number, share, whole
 from devops_lab.tables import ACCESS_LOG, Schema, table
 from devops_lab.translation import _
@@ -173,7 +173,7 @@ def sampled(lines: pd.DataFrame, kept_share: float, *, all_errors: bool = False)
     ['c']
     """
     most = share("kept_share", kept_share)
-    ids = {request_id: _place(request_id) < most for request_id in lines["request_id"].unique()}
+    ids = {request_id: place_of(request_id) < most for request_id in lines["request_id"].unique()}
     kept = lines["request_id"].map(ids).astype(bool)
     if all_errors:
         failed = lines.loc[lines["status"] >= 500, "request_id"]
@@ -214,9 +214,3 @@ def chance_to_meet(kept_share: float, failing_share: float, requests: int) -> fl
     """
     met = share("kept_share", kept_share) * share("failing_share", failing_share)
     return 1 - (1 - met) ** whole("requests", requests, at_least=0)
-
-
-def _place(request_id: str) -> float:
-    """A number from 0 to 1 that an id always has."""
-    digest = hashlib.blake2b(request_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64

@@ -46,6 +46,16 @@ APPLICATION_LOG: Schema = {
     "message": Column("string", "", "what happened, in words"),
 }
 
+# What a visitor did, and which version of the shop it was done in.
+USAGE: Schema = {
+    "time": ACCESS_LOG["time"],
+    "request_id": ACCESS_LOG["request_id"],
+    "server": ACCESS_LOG["server"],
+    "user": Column("string", "", "who did it"),
+    "variant": Column("string", "", "the version that the user sees: A, as before, or B"),
+    "event": Column("string", "", "what was done: visit, order"),
+}
+
 ATTEMPTS: Schema = {
     "request": Column("int64", "", "number of the request, from 0, in order of arrival"),
     "attempt": Column("int64", "", "number of the try, from 1"),
@@ -122,6 +132,15 @@ DEPLOYMENTS: Schema = {
     "recovered": Column(
         "datetime64[us]", "", "when people were served again, missing if it was well or is not over"
     ),
+}
+
+# One row a stage of a delivery that was run.
+STAGES: Schema = {
+    "stage": Column("string", "", "commit, build, test, release, deploy, check or roll_back"),
+    "outcome": Column("string", "", "done, or stopped (the line went no further)"),
+    "seconds": Column("float64", "s", "how long it took"),
+    "said": Column("string", "", "what its tools said, or why it stopped"),
+    "log": Column("string", "", "the file in logs that keeps what was said"),
 }
 
 
