@@ -13,8 +13,9 @@ def test_a_click_goes_down_and_its_answer_comes_up_with_one_id_everywhere() -> N
         answer = site.front.get("/work", headers={"X-Request-Id": "click-1"})
         logs = [server.log() for server in site.layers]
     assert (answer.status, answer.json()["server"]) == (200, "shop")
-    assert [log["request_id"].tolist() for log in logs] == [["click-1"]] * 3
-    assert logs[0]["service_s"][0] >= 0.01
+    click = [log.query("request_id == 'click-1'") for log in logs]
+    assert [len(seen) for seen in click] == [1, 1, 1]
+    assert click[0]["service_s"].item() >= 0.01
     assert not running()
 
 
@@ -39,7 +40,7 @@ def test_a_layer_can_be_told_to_ask_in_another_way_while_it_runs() -> None:
 def test_a_layer_that_gets_no_answer_says_so_with_a_504() -> None:
     with Layers(client=Client(timeout_s=0.2)) as site:
         site.bottom.freeze()
-        assert site.front.get("/work").status == 504
+        assert site.layers[-2].get("/work").status == 504
         site.bottom.resume()
 
 
@@ -56,11 +57,11 @@ def test_a_deadline_is_passed_on_to_the_last_layer_which_drops_what_is_late() ->
 
 def test_overload_stays_after_its_cause_has_gone_until_the_tries_stop() -> None:
     """A bottom for 100/s that gets 10 clicks/s is frozen for a moment; tries keep it full."""
-    storm = Client(timeout_s=0.4, attempts=3)
+    storm = Client(timeout_s=0.3, attempts=3)
     with Layers(client=storm, service_time_s=0.01) as site:
         clicks, asked_s = watch_an_outage(site, storm, duration_s=5)
-        site.set_client(Client(timeout_s=0.4))
-        calm, few_s = watch_an_outage(site, Client(timeout_s=0.4), duration_s=5)
+        site.set_client(Client(timeout_s=0.3))
+        calm, few_s = watch_an_outage(site, Client(timeout_s=0.3), duration_s=5)
     last = clicks["intended_s"] > 3.5
     assert (clicks.loc[last, "outcome"] == "ok").mean() < 0.3
     assert (asked_s > 3.5).sum() > 1.5 * 100

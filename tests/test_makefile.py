@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,24 @@ def test_clean_leaves_the_learners_work(folder: Path) -> None:
     assert make(folder, "clean").returncode == 0
     assert not (folder / ".venv").exists()
     assert (folder / "work" / "00_start_here.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("fails", "is_green"), [("not first.exists()", True), ("True", False), ("False", True)]
+)
+def test_what_fails_is_run_once_more_by_itself(fails: str, is_green: bool, folder: Path) -> None:
+    make(folder, "test", "PYTEST=true")
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    for name in ("tests", "devops_lab", "notebooks"):
+        (folder / name).mkdir()
+    shutil.copy(ROOT / "tests" / "failed_files.py", folder / "tests")
+    (folder / "tests" / "test_servers.py").write_text(
+        "from pathlib import Path\n"
+        "def test_it():\n"
+        "    first = Path('first')\n"
+        f"    fails = {fails}\n"
+        "    first.touch()\n"
+        "    assert not fails\n"
+    )
+    assert (make(folder, "test").returncode == 0) is is_green
