@@ -38,8 +38,10 @@ _numbers = itertools.count(1)
 class Program:
     """A real program, ended with all that it started at the end of its block or of the kernel.
 
-    `environment` is added to the kernel's own. `start` raises `ProgramError`, and leaves nothing
-    behind, where the program is missing, ends at once, or is not ready within `ready_within_s`.
+    `environment` is added to the kernel's own; a variable that is None there is taken out. The
+    program begins in the folder `cwd`, the kernel's own unless another is named. `start` raises
+    `ProgramError`, and leaves nothing behind, where the program is missing, ends at once, or is
+    not ready within `ready_within_s`.
     """
 
     remedy = _("Is it installed?")
@@ -49,10 +51,12 @@ class Program:
         name: str,
         arguments: Sequence[str],
         *,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
         ready_within_s: float = 10.0,
     ) -> None:
         self.name = name
+        self.cwd = cwd
         self.arguments = list(arguments)
         self.environment = dict(environment or {})
         self.ready_within_s = number("ready_within_s", ready_within_s, above=0)
@@ -172,8 +176,8 @@ class Program:
             raise ProgramError(f"{text} {self.remedy}")
         order = {
             "args": [program, *self.arguments[1:]],
-            "env": environment,
-            "cwd": str(Path.cwd()),
+            "env": {name: value for name, value in environment.items() if value is not None},
+            "cwd": str(self.cwd or Path.cwd()),
         }
         (self.folder / "order.json").write_text(json.dumps(order))
 

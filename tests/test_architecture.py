@@ -140,6 +140,14 @@ MAY_IMPORT = {
     "closing": "scaling",
     "closing_server": "access_log closing http1 purpose_program shop",
     "closing_servers": "closing processes purpose_servers",
+    # from an edited line to the people who see it
+    "commands": "families processes",
+    "workshop": "commands course leftovers machine",
+    "repository": "workshop",
+    "package_index": "machine workshop",
+    "pipeline": "package_index repository workshop",
+    "releases": "processes web_program workshop",
+    "delivery": "commands package_index pipeline processes releases servers tables workshop",
     # figures
     "figures": "",
     "request_figures": "figures",

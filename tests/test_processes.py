@@ -586,8 +586,8 @@ def test_the_environment_is_the_kernels_with_the_programs_own(
     monkeypatch.setenv("MENU", "rolls")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
-    def printed(**environment: str) -> str:
-        printing = ["sh", "-c", "echo $MENU $PATH; sleep 60"]
+    def printed(**environment: str | None) -> str:
+        printing = ["sh", "-c", "echo ${MENU-none} $PATH; sleep 60"]
         with Program("printer", printing, environment=environment) as printer:
             assert wait_until(printer.last_log_lines, within_s=PATIENCE_S)
             return printer.last_log_lines()[0]
@@ -595,6 +595,7 @@ def test_the_environment_is_the_kernels_with_the_programs_own(
     # What pip has installed is found even where the kernel's PATH lacks its folder.
     assert printed() == f"rolls {sysconfig.get_path('scripts')}:/usr/bin:/bin"
     assert printed(MENU="rye", PATH="/bin:/usr/bin") == "rye /bin:/usr/bin"
+    assert printed(MENU=None, PATH="/bin") == "none /bin"
 
 
 # The interrupt may come while a library has a file open.

@@ -1,0 +1,1 @@
+"""The shop page of Moonlight Bakery."""
