@@ -9,6 +9,7 @@ see the figure: it is kept in the figure itself and read by `summary_of`.
 """
 
 import html
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -67,6 +68,7 @@ _HEAD_PX = 100
 _PANEL_NAME_PX = 26
 _FOOT_PX = 56
 _TITLE_LINE = 64
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def _template(*, ink: str, quiet: str, grid: str, paper: str) -> go.layout.Template:
@@ -141,11 +143,13 @@ def drawing(
 
 def _in_lines(title: str) -> str:
     """The title in lines short enough for a narrow window, where plotly would cut it off; all
-    about as long, so that no word stands alone."""
+    about as long, so that no word stands alone, and no number without its unit."""
+    title = re.sub(r"(?<=\d) (?=[a-z%])", _NO_BREAK, title)
     fewest = len(textwrap.wrap(title, _TITLE_LINE))
     narrowest = max(1, len(title) // max(1, fewest) - 1)
     splits = (textwrap.wrap(title, width) for width in range(narrowest, _TITLE_LINE + 1))
-    return "<br>".join(next(lines for lines in splits if len(lines) <= fewest))
+    lines = next(lines for lines in splits if len(lines) <= fewest)
+    return "<br>".join(lines).replace(_NO_BREAK, " ")
 
 
 def divide(figure: go.Figure, names: Sequence[str]) -> None:

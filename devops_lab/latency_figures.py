@@ -108,7 +108,9 @@ def request_by_request(simulated: DataFrame, measured: DataFrame) -> go.Figure:
     figure = drawing(finding, f"{finding}. {summary}", x=x, y=y)
     for trace, attempts in ((simulated_points, simulated), (measured_crosses, measured)):
         moments_s = attempts["intended_s"].to_numpy()
-        figure.add_trace(trace(moments_s, milliseconds(attempts["latency_s"].to_numpy())))
+        points = trace(moments_s, milliseconds(attempts["latency_s"].to_numpy()))
+        # Hardly any time at all would stand half below the axis.
+        figure.add_trace(points.update(cliponaxis=False))
     # Large enough to be seen behind the crosses that lie on them.
     return figure.update_traces(marker_size=14, selector={"name": _("simulated")})
 

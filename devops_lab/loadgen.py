@@ -154,7 +154,10 @@ class Load(Sender):
 
     def wait(self) -> "DataFrame":
         """The attempts, when all have ended; see `tables.ATTEMPTS`."""
+        shown = None
         while not wait_until(lambda: not self.is_running, within_s=SHOW_PROGRESS_EVERY_S):
+            shown = self._show_progress()
+        if shown is not None and shown < self.requests_over():
             self._show_progress()
         attempts, lines = self.attempts(), self.last_log_lines() if self.pid else []
         self.stop()
@@ -171,10 +174,12 @@ class Load(Sender):
             return _("the run of {requests} requests").format(requests=len(self.intended_s))
         return _("the run with {rate:g} requests/s").format(rate=self._rate_per_s)
 
-    def _show_progress(self) -> None:
+    def _show_progress(self) -> int:
+        """Print how many requests are over, and return it."""
         text = _("{done} of {total} requests have ended")
         done = self.requests_over()
         print(text.format(done=done, total=len(self.intended_s)), flush=True)
+        return done
 
 
 class LiveLoad(Sender):

@@ -59,7 +59,9 @@ def whole_pages(
     )
     figure = drawing(finding, summary, x=_("servers that a page needs"), y=_("whole pages (%)"))
     figure.add_trace(theory_line(servers, 100 * expected))
-    figure.add_trace(measured_crosses(measured.index.to_numpy(), 100 * measured.to_numpy()))
+    crosses = measured_crosses(measured.index.to_numpy(), 100 * measured.to_numpy())
+    # At 100 % a cross stands half above the plot.
+    figure.add_trace(crosses.update(cliponaxis=False))
     lowest = min(100 * expected[-1], 100 * measured.min())
     if predicted_percent is not None:
         add_prediction(figure, _("your prediction"), y=predicted_percent)

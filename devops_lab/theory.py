@@ -61,15 +61,16 @@ def theory(scenario: Scenario) -> Theory:
 def _queue(scenario: Scenario, rate_per_s: float, workers: int, arrival_scv: float) -> Theory:
     """The formula for one queue before so many workers."""
     service_s, limit = scenario.service_time_s, scenario.queue_limit
+    c = "1" if workers == 1 else "c"
     if limit is not None:
-        name = "M/G/c/c" if limit == 0 else "M/M/c/K"
+        name = f"M/G/{c}/{c}" if limit == 0 else f"M/M/{c}/K"
         return Theory(mmck(rate_per_s, service_s, workers, workers + limit), name, LIMITED)
     if arrival_scv == 1 and scenario.service_distribution == "exponential":
-        return Theory(mmc(rate_per_s, service_s, workers), "M/M/c", ERLANG)
+        return Theory(mmc(rate_per_s, service_s, workers), f"M/M/{c}", ERLANG)
     if arrival_scv == 1 and workers == 1:
         return Theory(mg1(rate_per_s, service_s, scenario.scv), "M/G/1", POLLACZEK)
     state = allen_cunneen(rate_per_s, service_s, workers, scenario.scv, arrival_scv)
-    return Theory(state, "G/G/c, approximately", ALLEN_CUNNEEN, exact=False)
+    return Theory(state, f"G/G/{c}, approximately", ALLEN_CUNNEEN, exact=False)
 
 
 def _obstacles(scenario: Scenario) -> Iterator[str]:

@@ -7,6 +7,7 @@ same draws, so they differ by the setting alone.
 
 import functools
 import html
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -30,6 +31,8 @@ REQUESTS = 20_000
 REQUESTS_OF_A_POINT = 4_000
 SIMULATED_AT = (0.1, 0.3, 0.5, 0.65, 0.8, 0.9, 0.95)
 FORMULA_AT = tuple(percent / 100 for percent in range(2, 97, 2))
+# A run has settled when the standard error of its mean, from ten parts of it, is below this share.
+SETTLED = 0.15
 RUN_S = 6.0
 RUSH_S = 60.0
 REFRESH_S = 0.25
@@ -185,6 +188,7 @@ def _answers(setting: Mapping[str, Any], measured: Measured) -> Answers:
     """What the formula and the simulation say, and the real servers as far as they were run."""
     scenario = _scenario(**setting)
     answer, is_stable = theory(scenario), scenario.utilisation < 1
+    run = simulate(scenario, REQUESTS) if is_stable else None
     real, replayed = measured.get(scenario, (None, None))
     means_s = {
         other.arrival_rate_per_s: numbers.latencies_s["mean"]
@@ -199,7 +203,8 @@ def _answers(setting: Mapping[str, Any], measured: Measured) -> Answers:
         formula=_formula(_at(scenario, 1.0)),
         curve=_curve(_at(scenario, 1.0)),
         theory=_by_formula(answer, scenario) if answer.state else None,
-        simulated=_numbers(simulate(scenario, REQUESTS)) if is_stable else None,
+        simulated=None if run is None else _numbers(run),
+        unsettled_s=None if run is None else _unsettled_s(run),
         measured=real,
         replayed=replayed,
         measured_means_s=means_s,
@@ -257,6 +262,16 @@ def _numbers(attempts: DataFrame) -> Numbers:
     latency_s = attempts["latency_s"].to_numpy()[is_good]
     marks_s = zip(QUANTILES, np.quantile(latency_s, [*QUANTILES.values()]), strict=True)
     return Numbers({"mean": latency_s.mean(), **dict(marks_s)}, 1 - is_good.mean())
+
+
+def _unsettled_s(attempts: DataFrame) -> tuple[float, float] | None:
+    """The least and the highest mean latency of a tenth of the run; None where it has settled."""
+    tenths = np.array_split(attempts["latency_s"].to_numpy(), 10)
+    means_s = np.array([tenth.mean() for tenth in tenths])
+    standard_error_s = means_s.std(ddof=1) / math.sqrt(len(means_s))
+    if standard_error_s < SETTLED * means_s.mean():
+        return None
+    return means_s.min(), means_s.max()
 
 
 def _formula_in_words(answer: Theory) -> str:

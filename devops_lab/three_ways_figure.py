@@ -40,7 +40,8 @@ class Answers:
     `formula` and `curve` are the mean latency by load: the formula's (None where there is none) and
     simulated. `theory`, `simulated` and `measured` are the setting's own numbers, None where that
     way says nothing; `replayed` is the simulation of the requests measured. `measured_means_s` are
-    the runs on real servers by load. `note` says what no number can.
+    the runs on real servers by load. `unsettled_s` are the means between which the simulation still
+    goes up and down, None where it has settled. `note` says what no number can.
     """
 
     setting: str
@@ -53,6 +54,7 @@ class Answers:
     measured: Numbers | None = None
     replayed: Numbers | None = None
     measured_means_s: Mapping[float, float] = field(default_factory=dict)
+    unsettled_s: tuple[float, float] | None = None
     note: str = ""
 
     @property
@@ -170,6 +172,10 @@ def _finding(answers: Answers) -> str:
         text = _("{load:g} requests/s come, {capacity:.3g} can be answered: the queue has no end")
         return text.format(load=answers.load_per_s, capacity=answers.capacity_per_s)
     text = _("At {load:g} requests/s ({busy:.0f} % busy) the mean latency is {mean}")
+    if answers.unsettled_s:
+        text = _(
+            "At {load:g} requests/s ({busy:.0f} % busy) the mean has not settled: {mean} so far"
+        )
     return text.format(
         load=answers.load_per_s,
         busy=100 * answers.load_per_s / answers.capacity_per_s,
@@ -196,4 +202,13 @@ def _setting_in_words(name: str, answers: Answers) -> str:
     setting = _("{name}: {setting}.").format(
         name=name[:1].upper() + name[1:], setting=answers.setting
     )
-    return " ".join([setting, *said, answers.note]).strip()
+    return " ".join(filter(None, [setting, *said, _chance_in_words(answers), answers.note]))
+
+
+def _chance_in_words(answers: Answers) -> str:
+    if answers.unsettled_s is None:
+        return ""
+    least_s, most_s = answers.unsettled_s
+    return _(
+        "The simulation has not settled: the means of its tenths go from {least} to {most}."
+    ).format(least=time_text(least_s), most=time_text(most_s))

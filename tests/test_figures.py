@@ -82,6 +82,14 @@ def test_a_shown_figure_stores_its_numbers_and_words_but_no_library_and_no_uploa
     assert words["text/html"] == "<p>The second is &lt;twice&gt; the first.</p>"
 
 
+def test_a_title_in_two_lines_leaves_each_number_beside_its_unit() -> None:
+    title = "At 1 server the last customers wait 1.48 s; the work on a request stays the same"
+    lines = drawing(title, "", x="", y="").layout.title.text.split("<br>")
+    assert " ".join(lines) == title
+    assert len(lines) == 2
+    assert any("wait 1.48 s" in line for line in lines)
+
+
 @given(st.floats(1e-6, 1e5))
 def test_a_time_in_words_is_the_time_to_three_digits(seconds: float) -> None:
     number, unit = time_text(seconds).split()

@@ -99,6 +99,16 @@ def test_a_replay_agrees_with_the_recursion_request_by_request(oven: Server) -> 
     assert np.corrcoef(replayed["latency_s"], predicted)[0, 1] > 0.9
 
 
+def test_a_long_run_shows_its_progress_to_the_end_and_each_state_once(
+    oven: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("devops_lab.loadgen.SHOW_PROGRESS_EVERY_S", 0.2)
+    send_load(oven.url, arrivals=[0.0, 0.5, 1.0])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "3 of 3 requests have ended"
+    assert lines.count(lines[-1]) == 1
+
+
 def test_a_live_load_follows_its_rate_and_falls_silent_at_zero(oven: Server) -> None:
     with LiveLoad(oven.url + "work", 20, arrivals="constant") as load:
         wait_until(lambda: len(load.attempts()) >= 20, within_s=20)

@@ -66,6 +66,13 @@ def test_too_much_load_gets_a_bounded_and_honest_answer(dashboard: ThreeWays) ->
     assert "mean" not in said
 
 
+def test_a_simulation_that_has_not_settled_says_so(dashboard: ThreeWays) -> None:
+    assert "has not settled" not in move(dashboard, rate_per_s=10)
+    said = move(dashboard, rate_per_s=19, variation="heavy: few but very long")
+    assert "mean has not settled" in dashboard.live.finding
+    assert "The simulation has not settled: the means of its tenths go from" in said
+
+
 def test_a_setting_that_is_kept_stays_beside_the_present_one_on_the_same_draws(
     dashboard: ThreeWays,
 ) -> None:
