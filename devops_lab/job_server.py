@@ -5,7 +5,6 @@ while it runs and 200 with the result. The work (`devops_lab.baskets`) is cut in
 processes, and their results are gathered.
 """
 
-import argparse
 import asyncio
 import itertools
 import json
@@ -17,15 +16,12 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from devops_lab import lifeline, rules, shop
 from devops_lab.access_log import AccessLog, Entry
 from devops_lab.baskets import Pairs, count_pairs, cut
-from devops_lab.course import data_folder
 from devops_lab.http1 import Refusal, Reply, Request
-from devops_lab.serve import TOKEN_VARIABLE, WebServer, serve
-from devops_lab.service import Settings
+from devops_lab.purpose_program import PurposeWebServer, run
 
 PART = 2_000
 MOST_ORDERS = 500_000
@@ -68,11 +64,11 @@ class Job:
         return shop.as_json({**result, "took_s": round(self.took_s, 3)})
 
 
-class JobServer(WebServer):
+class JobServer(PurposeWebServer):
     """A web server that takes jobs and has them done by worker processes."""
 
-    def __init__(self, *arguments: Any, worker_processes: int, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, name: str, log: AccessLog, folder: Path, worker_processes: int) -> None:
+        super().__init__(name, log, folder)
         self._worker_processes = worker_processes
         self._jobs: dict[int, Job] = {}
         self._numbers = itertools.count(1)
@@ -80,9 +76,10 @@ class JobServer(WebServer):
         self._hire()
         self._pool.submit(os.getpid).result()
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """Let the worker processes go; what they have not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        super().close()
 
     async def reply(self, request: Request, entry: Entry) -> Reply:
         if request.path == "/jobs":
@@ -145,23 +142,5 @@ def _orders(body: bytes) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
-    parser.add_argument("--name", default="office")
-    parser.add_argument("--worker-processes", type=int, default=2)
-    parser.add_argument("--access-log", type=Path, required=True)
-    given = parser.parse_args()
-    with given.access_log.open("a", encoding="utf-8") as log:
-        server = JobServer(
-            given.name,
-            data_folder() / "site",
-            Settings(),
-            AccessLog(log),
-            token=os.environ.get(TOKEN_VARIABLE, ""),
-            worker_processes=given.worker_processes,
-        )
-        try:
-            asyncio.run(serve(server, given.port))
-        finally:
-            server.dismiss()
-            server.log.flush()
+    """Take jobs until the process is asked to end."""
+    run(JobServer)

@@ -12,19 +12,20 @@ import time
 from typing import Any
 
 from devops_lab import rules
-from devops_lab.interpreter import python_program
 from devops_lab.processes import ProgramError
-from devops_lab.servers import Server
+from devops_lab.purpose_servers import PurposeServer
 
 MOST_WORKER_PROCESSES = 16
 ASK_EVERY_S = 0.05
 
 
-class JobOffice(Server):
+class JobOffice(PurposeServer):
     """A server that takes jobs at `/jobs` and has them done by `worker_processes` at once.
 
     More worker processes than the machine has cores bring nothing.
     """
+
+    program = "job_server"
 
     def __init__(self, worker_processes: int = 2, *, name: str = "office", port: int = 0) -> None:
         self.worker_processes = rules.whole(
@@ -32,15 +33,9 @@ class JobOffice(Server):
         )
         super().__init__(name=name, port=port)
 
-    def prepare(self) -> None:
-        flags = {
-            "name": self.name,
-            "port": self._port,
-            "worker-processes": self.worker_processes,
-            "access-log": self.log_file,
-        }
-        words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-        self.arguments = python_program("job_server", *words)
+    def options(self) -> dict[str, Any]:
+        """What its program is told."""
+        return {"worker_processes": self.worker_processes}
 
 
 def do_job(*, orders: int, worker_processes: int) -> dict[str, Any]:

@@ -26,6 +26,10 @@ class PurposeWebServer(WebServer):
         super().__init__(name, data_folder() / "site", settings, log, token=token)
         self.folder = folder
 
+    def close(self) -> None:
+        """Called when it has served: what is still to be written is written."""
+        self.log.flush()
+
 
 def run(make: Callable[..., PurposeWebServer]) -> None:
     """Serve what `make(name, log, folder, **options)` gives, until the process is asked to end."""
@@ -37,9 +41,8 @@ def run(make: Callable[..., PurposeWebServer]) -> None:
     given = parser.parse_args()
     options: dict[str, Any] = given.options
     with given.access_log.open("a", encoding="utf-8") as file:
-        log = AccessLog(file)
-        server = make(given.name, log, given.access_log.parent, **options)
+        server = make(given.name, AccessLog(file), given.access_log.parent, **options)
         try:
             asyncio.run(serve(server, given.port))
         finally:
-            log.flush()
+            server.close()

@@ -7,9 +7,7 @@ The program itself is `devops_lab.serve`.
 """
 
 import contextlib
-import html
 import json
-import os
 import re
 import secrets
 from dataclasses import asdict, replace
@@ -30,7 +28,6 @@ from devops_lab.translation import _
 from devops_lab.web_program import WebProgram, site_folder
 
 if TYPE_CHECKING:
-    from IPython.display import HTML
     from pandas import DataFrame
 
 
@@ -41,7 +38,8 @@ class Server(WebProgram):
     that takes a path (still percent-encoded, without the query) and returns `(status,
     content_type, body)`; it is called once here, so that a mistake shows at once, and the server
     gets a copy of it. `seed` decides which requests fail and how long exponential service times
-    are. For the other settings see `devops_lab.service.Settings`.
+    are. Every answer says the `version` in `X-Version`; another one is taken at the next start. For
+    the other settings see `devops_lab.service.Settings`.
 
     `port` 0 takes any free one, and keeps it when the server is started again. Raises
     `ProgramError` when the server cannot start, for instance because its port is taken.
@@ -59,6 +57,7 @@ class Server(WebProgram):
         slow_factor: float = 1.0,
         error_share: float = 0.0,
         name: str = "server",
+        version: str = "1.0",
         port: int = 0,
         seed: int = 1,
     ) -> None:
@@ -68,6 +67,7 @@ class Server(WebProgram):
             service_time_s, service_distribution, workers, queue_limit, slow_factor, error_share
         )
         self._site = site_folder(data_folder() / "site" if site is None else site)
+        self.version = _header_text("version", version)
         self._seed = rules.whole("seed", seed)
         self._token = secrets.token_urlsafe()
         self._kept_log = ""
@@ -83,6 +83,7 @@ class Server(WebProgram):
         """Write down the command with the present settings, and the packed route."""
         flags = {
             "name": self.name,
+            "version": self.version,
             "site": self._site,
             "port": self._port,
             "seed": self._seed,
@@ -145,16 +146,6 @@ class Server(WebProgram):
     def metrics(self) -> str:
         """The server's own metrics, in the text format of Prometheus."""
         return self.get("/metrics").text
-
-    def link(self, path: str = "/") -> "HTML":
-        """A link that opens the server in a browser tab, through the hub where there is one."""
-        from IPython.display import HTML
-
-        hub = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
-        base = f"{hub}proxy/{self.port}/" if hub else self.url
-        address = html.escape(base + path.removeprefix("/"), quote=True)
-        text = _("Open {address} in a new tab").format(address=address)
-        return HTML(f'<a href="{address}" target="_blank" rel="noopener">{text}</a>')
 
     def _control(self, action: str, body: str = "{}") -> None:
         answer = self.get(

@@ -18,7 +18,6 @@ from devops_lab.families import wait_until
 from devops_lab.processes import ProgramError, start_together
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.rules import one_of, whole
-from devops_lab.servers import Server
 from devops_lab.session_server import COOKIE, SECRET_VARIABLE
 from devops_lab.session_store import STORE_VARIABLE
 from devops_lab.translation import _
@@ -155,7 +154,7 @@ class Shop:
 
     def link(self) -> "HTML":
         """A link that opens the shop in a browser tab, to click through it yourself."""
-        return Server.link(self.balancer)
+        return self.balancer.link()
 
     def _new_server(self, number: int) -> ShopServer:
         return ShopServer(

@@ -1,13 +1,19 @@
 """A program that answers HTTP at one port of 127.0.0.1: what every server has, whoever wrote it."""
 
+import html
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devops_lab import rules
 from devops_lab.client import Answer, ask
 from devops_lab.processes import Program, ProgramError, free_port
 from devops_lab.translation import _
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
 
 
 class WebProgram(Program):
@@ -58,6 +64,16 @@ class WebProgram(Program):
     ) -> Answer:
         """The answer to a path, which goes over the wire as it is (see `client.ask`)."""
         return ask(self.port, path, method=method, headers=headers, body=body, timeout_s=timeout_s)
+
+    def link(self, path: str = "/") -> "HTML":
+        """A link that opens it in a browser tab, through the hub where there is one."""
+        from IPython.display import HTML
+
+        hub = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+        base = f"{hub}proxy/{self.port}/" if hub else self.url
+        address = html.escape(base + path.removeprefix("/"), quote=True)
+        text = _("Open {address} in a new tab").format(address=address)
+        return HTML(f'<a href="{address}" target="_blank" rel="noopener">{text}</a>')
 
 
 def site_folder(site: str | Path) -> Path:

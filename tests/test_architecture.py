@@ -106,8 +106,8 @@ MAY_IMPORT = {
     # a page of many servers, and work too heavy for a page
     "pages": "client servers shop",
     "baskets": "shop",
-    "job_server": "access_log baskets course http1 lifeline serve service shop",
-    "jobs": "interpreter processes servers",
+    "job_server": "access_log baskets http1 lifeline purpose_program shop",
+    "jobs": "processes purpose_servers",
     # messages: brokers and the ways to them, then workers, then what the kernel holds of both
     "event_log": "whole_writes",
     "event_loop": "",
@@ -135,7 +135,7 @@ MAY_IMPORT = {
     "signed_cookie": "",
     "session_store": "access_log http1 purpose_program shop",
     "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
-    "sessions": "balancer client families processes purpose_servers servers session_server"
+    "sessions": "balancer client families processes purpose_servers session_server"
     " session_store",
     "closing": "scaling",
     "closing_server": "access_log closing http1 purpose_program shop",
