@@ -52,6 +52,13 @@ def paid(broker: Broker) -> dict[str, int]:
     return Counter(events.loc[events["what"] == "paid", "job"])
 
 
+def delivered(broker: Broker) -> dict[str, int]:
+    """How often each job was handed to a worker: more often on a busy machine, where a lease can
+    run out while the work goes on."""
+    events = broker.events()
+    return Counter(events.loc[events["what"].isin(["delivered", "redelivered"]), "job"])
+
+
 def happened(broker: Broker, what: str) -> int:
     return int((broker.events()["what"] == what).sum())
 
@@ -109,14 +116,15 @@ def test_a_worker_killed_after_the_payment_makes_the_customer_pay_twice_and_noth
     (tmp_path / "go").touch()
     with Worker(queue, work, name="b"):
         queue.wait(PATIENCE_S)
-    assert paid(broker) == {"order 1": 2, "order 2": 1, "order 3": 1}
-    assert happened(broker, "redelivered") == 1
+    assert paid(broker) == delivered(broker)
+    assert sorted(paid(broker)) == ["order 1", "order 2", "order 3"]
+    assert paid(broker)["order 1"] >= 2
 
 
 def test_a_worker_that_acknowledges_before_its_work_loses_the_job_when_it_is_killed(
     broker: Broker, tmp_path: Path
 ) -> None:
-    queue = Queue(broker, lease_s=0.3)
+    queue = Queue(broker)
     send_all(queue, 3)
     work = wait_for_and_pay(tmp_path / "go")
     with Worker(queue, work, name="a", acknowledges="before") as a:
@@ -232,7 +240,8 @@ def test_a_worker_can_be_told_when_to_die_and_when_to_freeze(broker: Broker) -> 
     events = broker.events()
     last_of_a = events[events["worker"] == "a"]["what"].tolist()[-3:]
     assert last_of_a == ["started", "paid", "killed"]
-    assert sum(paid(broker).values()) == 3
+    assert paid(broker) == delivered(broker)
+    assert paid(broker)["order 1"] >= 2
     assert events["what"].tolist().count("frozen") == 1
 
 
@@ -267,24 +276,25 @@ def die(order, desk):
 
 
 @pytest.mark.parametrize(
-    ("work", "said"),
+    ("work", "limit_s", "said"),
     [
-        (fail, "ZeroDivisionError: no flour"),
-        (hang, "TimeoutError: hang had not finished after 0.2 s. Look for a loop without end."),
+        (fail, PATIENCE_S, "ZeroDivisionError: no flour"),
+        (hang, 0.2, "TimeoutError: hang had not finished after 0.2 s. Look for a loop without end"),
     ],
 )
 def test_a_job_that_fails_or_hangs_is_tried_again_and_then_set_aside(
-    broker: Broker, work: Callable, said: str, capsys: pytest.CaptureFixture[str]
+    broker: Broker, work: Callable, limit_s: float, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = Queue(broker, most_deliveries=2)
     queue.send({"job": "bad", "count": 1})
-    with Worker(queue, work, limit_s=0.2):
+    with Worker(queue, work, limit_s=limit_s):
         queue.wait(PATIENCE_S)
     assert "1 message of orders was set aside" in capsys.readouterr().out
     assert queue.set_aside() == [{"job": "bad", "count": 1}]
     assert queue.counts() == {"waiting": 0, "at work": 0, "set aside": 1}
     events = broker.events()
-    assert events.loc[events["what"] == "failed", "detail"].tolist() == [said, said]
+    failures = events.loc[events["what"] == "failed", "detail"]
+    assert failures.str.startswith(said).tolist() == [True, True]
 
 
 def die_of_the_bad_one(order, desk):
@@ -296,14 +306,15 @@ def die_of_the_bad_one(order, desk):
 def test_a_message_that_kills_its_workers_is_set_aside_before_it_kills_them_all(
     broker: Broker,
 ) -> None:
-    queue = Queue(broker, lease_s=0.2, most_deliveries=2)
+    # So long that no order is thought to be lost whose worker is only slow.
+    queue = Queue(broker, lease_s=1.5, most_deliveries=2)
     queue.send({"job": "bad"})
     send_all(queue, 2)
     crew = [Worker(queue, die_of_the_bad_one, name=name).start() for name in "abc"]
     queue.wait(PATIENCE_S)
     assert sum(worker.is_running for worker in crew) == 1
     assert queue.set_aside() == [{"job": "bad"}]
-    assert paid(broker) == {"order 1": 1, "order 2": 1}
+    assert sorted(paid(broker)) == ["order 1", "order 2"]
 
 
 def test_who_waits_without_a_worker_is_told(broker: Broker, tmp_path: Path) -> None:
@@ -456,9 +467,14 @@ def test_an_interrupt_ends_the_waiting_and_leaves_broker_and_worker_usable(
     with Worker(queue, wait_for_and_pay(tmp_path / "go"), name="a"):
         broker.wait_for("started", within_s=PATIENCE_S)
         timer = threading.Timer(0.2, _thread.interrupt_main)
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+
+        def wait_until_interrupted() -> None:
+            # Not before: an interrupt outside ends all tests.
+            timer.start()
             queue.wait(PATIENCE_S)
+
+        with pytest.raises(KeyboardInterrupt):
+            wait_until_interrupted()
         timer.join()
         (tmp_path / "go").touch()
         queue.wait(PATIENCE_S)

@@ -48,12 +48,13 @@ def test_both_stores_give_the_same_samples_to_the_same_call() -> None:
                 return 0 if samples.empty else pick(samples, samples.metric[0], server="a").iloc[-1]
 
             # Its first sample comes with the tick of its service discovery.
-            assert wait_until(lambda: counted(real) == 5, within_s=30)
-            assert wait_until(lambda: counted(embedded) == 5, within_s=30)
+            assert wait_until(lambda: 5 <= counted(real) == counted(embedded), within_s=60)
             for metric in ("up", "http_requests_in_flight"):
                 assert real.samples(metric).labels[0] == embedded.samples(metric).labels[0]
+        # On a busy machine an answer is too late now and then.
+        assert wait_until(lambda: real.ask('up{server="a"}').value.tolist() == [1.0], within_s=60)
         (up,) = real.ask('up{server="a"}').itertuples()
-        assert (up.metric, up.labels, up.value) == ("up", 'server="a"', 1.0)
+        assert (up.metric, up.labels) == ("up", 'server="a"')
 
 
 def test_what_cannot_be_read_is_told_in_prometheus_words() -> None:
