@@ -209,6 +209,8 @@ MAY_IMPORT = {
     "objective_figures": "alert_quality figures incidents objectives",
     "objective_dashboards": "alert_quality dashboards incidents loadgen metric_store"
     " objective_figures objectives on_call servers signals",
+    "experiment_figures": "experiments figures simulated_experiments",
+    "experiment_dashboards": "dashboards experiment_figures simulated_experiments",
     "on_call": "alert_quality labels metric_store objectives signals",
     "latency_histogram": "",
     # exercises and progress
