@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from devops_lab.balancing_dashboards import ModelAndReal
 from devops_lab.dashboards import Dashboard, menu, slider, steps
 from devops_lab.measure import Measurement
+from devops_lab.model_and_real import ModelAndReal
 from devops_lab.overload import over_time
 from devops_lab.overload_figures import Outage, Tail, asked_and_answered, page_latencies
 from devops_lab.scenario import Scenario

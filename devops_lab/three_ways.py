@@ -6,9 +6,7 @@ same draws, so they differ by the setting alone.
 """
 
 import functools
-import html
 import math
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,10 +15,10 @@ import numpy as np
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from devops_lab import cells
 from devops_lab.dashboards import Dashboard, menu, slider
 from devops_lab.figures import time_text
 from devops_lab.measure import Measurement
+from devops_lab.model_and_real import ModelAndReal
 from devops_lab.scenario import Faults, Scenario
 from devops_lab.simulate import simulate
 from devops_lab.theory import Theory, theory
@@ -35,7 +33,6 @@ FORMULA_AT = tuple(percent / 100 for percent in range(2, 97, 2))
 SETTLED = 0.15
 RUN_S = 6.0
 RUSH_S = 60.0
-REFRESH_S = 0.25
 
 # What is chosen in a menu, and what it is for a scenario.
 VARIATIONS: dict[str, dict[str, Any]] = {
@@ -59,25 +56,18 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 Measured = dict[Scenario, tuple[Numbers, Numbers]]
 
 
-class ThreeWays(Dashboard):
+class ThreeWays(ModelAndReal):
     """Controls of a scenario, its three answers, and a setting to compare with."""
 
     def __init__(self, predicted_ms: float | None = None) -> None:
-        self._cell = cells.current()
         self._predicted_ms = predicted_ms
         self._kept: dict[str, Any] | None = None
         self._measured: Measured = {}
-        self._run: Measurement | None = None
-        self._stop_wanted = threading.Event()
-        self.run_button = ipywidgets.Button(button_style="primary", layout={"width": "auto"})
-        self.run_button.on_click(lambda _button: self._run_or_stop())
         self.keep_button = ipywidgets.Button()
         self.keep_button.on_click(lambda _button: self._keep_or_forget())
-        self.progress = ipywidgets.HTML()
         variation = menu(_("variation of the work"), list(VARIATIONS))
         variation.index = USUAL
         super().__init__(
-            self._answer,
             {
                 "rate_per_s": slider(_("load (requests/s)"), 1, 60, 16),
                 "work_ms": slider(_("work on a request (ms)"), 10, 200, 50, step=5),
@@ -86,62 +76,30 @@ class ThreeWays(Dashboard):
                 "workers": slider(_("workers of each server"), 1, 4, 1),
                 "policy": menu(_("who gets the next request"), list(POLICIES)),
                 "error_percent": slider(_("errors (% of the answers)"), 0, 50, 0, step=5),
-            },
+            }
         )
-        buttons = ipywidgets.HBox([self.run_button, self.keep_button, self.progress])
-        self.children = (buttons, *self.children)
+        self.head.children = (self.run_button, self.keep_button, self.progress)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether real servers are at work; they end by themselves after some seconds."""
-        return self._run is not None
-
-    def _answer(self, **setting: Any) -> go.Figure:
-        self.run_button.description = _("Stop") if self.is_running else _("Run on real servers")
-        self.run_button.icon = "stop" if self.is_running else "play"
+    def draw(self, **setting: Any) -> go.Figure:
+        """The answers to this setting, and to the one that is kept."""
         self.keep_button.description = _("Keep as A") if self._kept is None else _("Forget A")
         kept = None if self._kept is None else _answers(self._kept, self._measured)
         return three_ways(_answers(setting, self._measured), kept, self._predicted_ms)
 
-    def _keep_or_forget(self) -> None:
-        self._kept = self.values if self._kept is None else None
-        self.redraw()
+    def new_run(self, **setting: Any) -> Measurement:
+        """The same requests to real servers."""
+        return Measurement(_scenario(**setting), duration_s=RUN_S, cell=self.cell)
 
-    def _run_or_stop(self) -> None:
-        if self.is_running:
-            self._stop_wanted.set()
-            return
-        self.guarded(self._start)
-        if not self.message:
-            self.redraw()
-
-    def _start(self) -> None:
-        self._stop_wanted.clear()
-        self._run = Measurement(_scenario(**self.values), duration_s=RUN_S)
-        threading.Thread(target=self._measure, args=(self._run,), daemon=True).start()
-
-    def _measure(self, run: Measurement) -> None:
-        self.guarded(lambda: self._follow(run))
-        failure, self._run, self.progress.value = self.message, None, ""
-        self.redraw()
-        if failure:
-            self._say(failure, role="alert")
-
-    def _follow(self, run: Measurement) -> None:
-        """Watch the run to its end, or until it is stopped, and keep what it measured."""
-        text = _("{done} of {total} real requests are answered.")
-        self.progress.value = _line(text.format(done=0, total=len(run.planned)))
-        with run:
-            # Started by a button, they belong to the cell that shows it: run again, it ends them.
-            for program in run.programs:
-                program.cell = self._cell
-            while run.is_running and not self._stop_wanted.wait(REFRESH_S):
-                done = len(run.attempts())
-                self.progress.value = _line(text.format(done=done, total=len(run.planned)))
-            attempts = run.attempts()
+    def keep(self, run: Measurement) -> None:
+        """Keep what was measured under its scenario, with the simulation of the same requests."""
+        attempts = run.attempts()
         if len(attempts):
             same = run.planned[run.planned["request"].isin(attempts["request"])]
             self._measured[run.scenario] = _numbers(attempts), _numbers(same)
+
+    def _keep_or_forget(self) -> None:
+        self._kept = self.values if self._kept is None else None
+        self.redraw()
 
 
 def three_ways_dashboard(predicted_ms: float | None = None) -> Dashboard:
@@ -150,10 +108,6 @@ def three_ways_dashboard(predicted_ms: float | None = None) -> Dashboard:
     `predicted_ms`, a mean latency that the learner predicted, is drawn as a dotted line.
     """
     return ThreeWays(predicted_ms)
-
-
-def _line(text: str) -> str:
-    return f'<p role="status">{html.escape(text)}</p>'
 
 
 def _scenario(

@@ -135,8 +135,7 @@ MAY_IMPORT = {
     "signed_cookie": "",
     "session_store": "access_log http1 purpose_program shop",
     "session_server": "access_log client http1 purpose_program session_store shop signed_cookie",
-    "sessions": "balancer client families processes purpose_servers session_server"
-    " session_store",
+    "sessions": "balancer client families processes purpose_servers session_server session_store",
     "closing": "scaling",
     "closing_server": "access_log closing http1 purpose_program shop",
     "closing_servers": "closing processes purpose_servers",
@@ -148,6 +147,13 @@ MAY_IMPORT = {
     "pipeline": "package_index repository workshop",
     "releases": "processes web_program workshop",
     "delivery": "commands package_index pipeline processes releases servers tables workshop",
+    # hosts that Ansible configures: what runs on them, then what the kernel holds of them
+    "ansible_plugins": "",
+    "configured_server": "access_log course http1 serve service shop",
+    "supervisor": "families interpreter",
+    "service_command": "supervisor",
+    "plays": "machine processes",
+    "configuration": "client course interpreter plays processes service_command supervisor tables",
     # figures
     "figures": "",
     "request_figures": "figures",
@@ -169,11 +175,13 @@ MAY_IMPORT = {
     "message_dashboards": "cells dashboards figures message_figures shifts",
     "page_dashboards": "dashboards loadgen page_figures pages servers tables",
     "scaling_dashboards": "cells closing closing_servers dashboards scaling scaling_figures",
-    "overload_dashboards": "balancing_dashboards dashboards measure overload overload_figures "
+    "model_and_real": "cells dashboards",
+    "overload_dashboards": "dashboards measure model_and_real overload overload_figures "
     "scenario simulate tail",
-    "three_ways": "cells dashboards figures measure scenario simulate theory three_ways_figure",
-    "balancing_dashboards": "autoscaler balancing_figures cells dashboards measure real_fleet"
-    " scenario simulate simulated_fleet",
+    "three_ways": "dashboards figures measure model_and_real scenario simulate theory"
+    " three_ways_figure",
+    "balancing_dashboards": "autoscaler balancing_figures dashboards measure model_and_real"
+    " real_fleet scenario simulate simulated_fleet",
     "no_delay": "",
     # metrics
     "labels": "",

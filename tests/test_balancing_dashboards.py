@@ -13,7 +13,6 @@ from devops_lab.autoscaler import Autoscaler, Day
 from devops_lab.balancing_dashboards import (
     DATABASES,
     METRICS,
-    ModelAndReal,
     autoscaling_dashboard,
     policies_dashboard,
 )
@@ -21,6 +20,7 @@ from devops_lab.balancing_figures import fleet_day, latency_by_policy, old_news,
 from devops_lab.families import wait_until
 from devops_lab.figures import summary_of
 from devops_lab.machine import find_program
+from devops_lab.model_and_real import ModelAndReal
 from devops_lab.scenario import Faults, Load, Scenario
 from devops_lab.simulate import simulate
 from devops_lab.simulated_fleet import simulate_fleet

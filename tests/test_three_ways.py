@@ -88,7 +88,7 @@ def test_real_servers_are_laid_over_the_setting_they_were_run_with(dashboard: Th
     dashboard.run_button.click()
     assert dashboard.run_button.description == "Stop"
     move(dashboard, rate_per_s=4)
-    assert wait_until(lambda: "real requests" in dashboard.progress.value, within_s=20)
+    assert wait_until(lambda: "% of the run" in dashboard.progress.value, within_s=20)
     assert wait_until(lambda: not dashboard.is_running, within_s=60)
     assert processes.running() == []
     # A cross for that run, at its own load; no numbers of it beside those of another load.
