@@ -17,6 +17,7 @@ class Entry:
     arrived_s: float
     request_id: str
     server: str
+    version: str = "1.0"
     method: str = "-"
     path: str = ""
     status: int = 0
@@ -30,8 +31,9 @@ class Entry:
         # By hand, since it is written for every request: `json.dumps` takes five times as long.
         return (
             f'{{"time":"{timestamp(self.arrived_s)}","request_id":{_quoted(self.request_id)},'
-            f'"server":{_quoted(self.server)},"method":{_quoted(self.method)},'
-            f'"path":{_quoted(self.path)},"status":{self.status},"wait_s":{self.wait_s:.6f},'
+            f'"server":{_quoted(self.server)},"version":{_quoted(self.version)},'
+            f'"method":{_quoted(self.method)},"path":{_quoted(self.path)},'
+            f'"status":{self.status},"wait_s":{self.wait_s:.6f},'
             f'"service_s":{self.service_s:.6f},"bytes":{self.bytes},'
             f'"error":{_quoted(self.error) if self.error else "null"}}}\n'
         )

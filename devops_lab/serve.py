@@ -72,16 +72,19 @@ class WebServer:
         settings: Settings,
         log: AccessLog,
         *,
+        version: str = "1.0",
         seed: int = 1,
         route: RouteFunction | None = None,
         token: str = "",
     ) -> None:
         self.name, self.site, self.settings, self.log = name, site, settings, log
+        self.version = version
+        self._who = f"Server: devops-lab\r\nX-Served-By: {name}\r\nX-Version: {version}\r\n"
         self.route, self._token = route, token
         self.metrics = Metrics()
         # Most requests are for few paths, and a rule costs more than a look in a table.
         self._find_route = lru_cache(1024)(self._routes().match)
-        self._work_done = shop.as_json({"server": name, "done": True})
+        self._work_done = shop.as_json({"server": name, "version": version, "done": True})
         self._workers = Workers(settings.workers)
         self._remembered, self._ties = Remembered(), Ties()
         self.port = 0
@@ -119,7 +122,7 @@ class WebServer:
             await self._line.wait()
         if operator := self._for_operators.get(request.path):
             reply = operator(request)
-            writer.write(as_bytes(reply, request.method, keep_alive=request.keep_alive))
+            writer.write(as_bytes(reply, request.method, self._who, request.keep_alive))
         else:
             reply, entry = await self._work_on(request)
             # An answer can be cut off as well.
@@ -128,7 +131,7 @@ class WebServer:
         await writer.drain()
 
     async def _work_on(self, request: Request) -> tuple[Reply, Entry]:
-        entry = Entry(time.time(), self._request_id(request), self.name)
+        entry = Entry(time.time(), self._request_id(request), self.name, self.version)
         self.metrics.in_flight += 1
         try:
             return await self._queue_and_serve(request, entry), entry
@@ -183,8 +186,7 @@ class WebServer:
         self, reply: Reply, request: Request, entry: Entry, writer: asyncio.StreamWriter
     ) -> None:
         headers = (
-            f"Server: devops-lab\r\nX-Served-By: {self.name}\r\n"
-            f"X-Request-Id: {entry.request_id}\r\n"
+            f"{self._who}X-Request-Id: {entry.request_id}\r\n"
             f"Server-Timing: wait;dur={entry.wait_s * 1e3:.3f}, "
             f"service;dur={entry.service_s * 1e3:.3f}\r\n"
         )
@@ -197,7 +199,8 @@ class WebServer:
 
     def _refuse(self, refusal: Refusal, writer: asyncio.StreamWriter) -> None:
         unread = Request("-", "", "", {}, keep_alive=False)
-        entry = Entry(time.time(), next(self._new_ids), self.name, error=str(refusal))
+        made = time.time(), next(self._new_ids), self.name, self.version
+        entry = Entry(*made, error=str(refusal))
         self._send(refusal.reply, unread, entry, writer)
 
     def _request_id(self, request: Request) -> str:
@@ -387,6 +390,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m devops_lab.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--name", default="server")
+    parser.add_argument("--version", default="1.0", help="what its answers say that it is")
     parser.add_argument("--site", type=Path, default=data_folder() / "site")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--route", type=Path, help="a packed routing function")
@@ -411,6 +415,7 @@ def main() -> None:
         given.site,
         settings,
         AccessLog(log),
+        version=given.version,
         seed=given.seed,
         route=route,
         token=os.environ.get(TOKEN_VARIABLE, ""),

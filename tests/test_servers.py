@@ -288,6 +288,21 @@ def test_a_port_that_is_taken_is_said_with_the_remedy_and_nothing_is_left() -> N
     assert "late" not in [program.name for program in running()]
 
 
+def test_every_answer_and_every_line_of_the_log_say_the_version() -> None:
+    with Server(name="oven", version="2.1") as server:
+        answers = [server.get(path) for path in ("/work", "/healthz", "/missing", "/-/flush")]
+        assert {answer.headers["X-Version"] for answer in answers} == {"2.1"}
+        assert answers[0].json() == {"server": "oven", "version": "2.1", "done": True}
+        wait_until(lambda: server.log_file.read_text().count("\n") == 2, within_s=5)
+        lines = [json.loads(line) for line in server.log_file.read_text().splitlines()]
+        assert {line["version"] for line in lines} == {"2.1"}
+        server.stop()
+        server.version = "2.2"
+        assert server.start().get("/readyz").headers["X-Version"] == "2.2"
+    with pytest.raises(ValueError, match="version must be"):
+        Server(version="two\r\nparts")
+
+
 def test_a_server_keeps_its_port_and_its_log_when_it_is_started_again() -> None:
     server = Server().start()
     port = server.port
