@@ -143,6 +143,17 @@ STAGES: Schema = {
     "log": Column("string", "", "the file in logs that keeps what was said"),
 }
 
+# One row a task on a host, as a play ran it.
+TASK_RESULTS: Schema = {
+    "host": Column("string", "", "where it was done"),
+    "task": Column("string", "", "name of the task"),
+    "status": Column("string", "", "ok, failed, skipped, or unreachable (the host did not answer)"),
+    "changed": Column("bool", "", "whether the host was not so before; under check, is not so"),
+    "seconds": Column("float64", "s", "how long it took"),
+    "diff": Column("string", "", "the lines that went (-) and came (+)"),
+    "message": Column("string", "", "what Ansible said of it; empty where nothing"),
+}
+
 
 def table(columns: Mapping[str, object], schema: Schema) -> "DataFrame":
     """The columns as a table of this schema, in its order and with its types.

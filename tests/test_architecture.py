@@ -147,6 +147,9 @@ MAY_IMPORT = {
     "pipeline": "package_index repository workshop",
     "releases": "processes web_program workshop",
     "delivery": "commands package_index pipeline processes releases servers tables workshop",
+    "change_flow": "tables",
+    "delivery_figures": "change_flow figures",
+    "delivery_dashboards": "change_flow dashboards delivery_figures figures",
     # hosts that Ansible configures: what runs on them, then what the kernel holds of them
     "ansible_plugins": "",
     "configured_server": "access_log course http1 serve service shop",
