@@ -46,7 +46,8 @@ class Calls:
     `settings` are `Client.numbers()`; `addresses` have one server, or several of the same kind, of
     which the next try takes the next one. `lines` gives the first line and the headers of a try.
     `tried` is told each try that has ended, `over` each wish that has, with the try that decided
-    it. `luck` is a random number from 0 to 1 for a request and its retry's number.
+    it. `luck` is a random number from 0 to 1 for a request and its retry's number. What `resends`
+    means, `connections.Connections` says.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class Calls:
         over: Callable[[Wish, Attempt], None],
         luck: Callable[[int, int], float],
         begin: float | None = None,
+        resends: bool = True,
     ) -> None:
         self._settings = backoff.settings_of(settings)
         self._memory = backoff.Memory()
         self._lines, self._tried, self._over, self._luck = lines, tried, over, luck
-        self._pools = [Connections(host, port, self._ended) for host, port in addresses]
+        self._pools = [
+            Connections(host, port, self._ended, resends=resends) for host, port in addresses
+        ]
         self._loop = asyncio.get_running_loop()
         self._begin = time.perf_counter() if begin is None else begin
         self._prefix = secrets.token_hex(8)

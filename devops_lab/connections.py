@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
         attempt, self._attempt = self._attempt, None
         # The server may close an idle connection just as we use it; then nobody has read the
         # request, and a client sends it again (RFC 9112, 9.3.1).
-        if self._used and not self._answering:
+        if self._pool.resends and self._used and not self._answering:
             self._pool.send_on_new_connection(attempt)
         else:
             self._pool.ended(attempt, "closed")
@@ -121,10 +121,11 @@ def _outcome(status: int) -> str:
 
 class Connections:
     """The connections to one server. `ended` is told each try and how it ended, but not those that
-    were cancelled."""
+    were cancelled. Unless it `resends`, a try on a kept connection that is just being closed ends
+    there."""
 
-    def __init__(self, host: str, port: int, ended: Ended) -> None:
-        self.host, self.port, self.ended = host, port, ended
+    def __init__(self, host: str, port: int, ended: Ended, *, resends: bool = True) -> None:
+        self.host, self.port, self.ended, self.resends = host, port, ended, resends
         self.idle: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -43,7 +43,13 @@ class Sender(Program):
     """Load that goes on beside the cells; `Load` and `LiveLoad` say when requests start."""
 
     def __init__(
-        self, url: str, timeout_s: float, client: Client | None, seed: int, name: str
+        self,
+        url: str,
+        timeout_s: float,
+        client: Client | None,
+        resends: bool,
+        seed: int,
+        name: str,
     ) -> None:
         self._client = client or Client()
         patience_s = rules.number("timeout_s", timeout_s, above=0, at_most=LONGEST_TIMEOUT_S)
@@ -53,6 +59,7 @@ class Sender(Program):
             "client": settings | {"timeout_s": min(patience_s, settings["timeout_s"])},
             "service_times_s": None,
             "lucks": None,
+            "resends": resends,
             "seed": rules.whole("seed", seed, at_least=0),
         }
         self._rows: list[list[Any]] = []
@@ -128,6 +135,10 @@ class Load(Sender):
     An attempt ends after `timeout_s` at the latest. `client` says how the clients behave, all of
     whom are one to the server: they have one budget and one breaker.
 
+    A server may close a kept connection just as a request is sent on it. Nobody has read it then,
+    and it is sent once more on a new connection, as every HTTP library does; unless `resends` is
+    False, which shows what that hides.
+
     Raises `ValueError` for a server that is not on this machine, and for more than 300,000
     requests.
     """
@@ -142,10 +153,11 @@ class Load(Sender):
         service_times_s: Sequence[float] | Sequence[Sequence[float]] | None = None,
         timeout_s: float = 10.0,
         client: Client | None = None,
+        resends: bool = True,
         seed: int = 1,
         name: str = "load",
     ) -> None:
-        super().__init__(url, timeout_s, client, seed, name)
+        super().__init__(url, timeout_s, client, resends, seed, name)
         self.intended_s = _schedule(rate_per_s, duration_s, arrivals, seed)
         self._rate_per_s = rate_per_s
         self._plan["intended_s"] = self.intended_s
@@ -199,10 +211,11 @@ class LiveLoad(Sender):
         arrivals: str = "poisson",
         timeout_s: float = 10.0,
         client: Client | None = None,
+        resends: bool = True,
         seed: int = 1,
         name: str = "load",
     ) -> None:
-        super().__init__(url, timeout_s, client, seed, name)
+        super().__init__(url, timeout_s, client, resends, seed, name)
         self._rate_per_s = _live_rate(rate_per_s)
         self._plan["is_random"] = rules.one_of("arrivals", arrivals, ARRIVALS) == "poisson"
         self._plan["longest_s"] = LONGEST_LIVE_S

@@ -80,6 +80,7 @@ class Run:
             over=self._count,
             luck=self._luck,
             begin=self._begin,
+            resends=self._plan["resends"],
         )
 
     async def _planned(self) -> AsyncIterator[float]:

@@ -217,8 +217,10 @@ def test_a_connection_that_was_closed_while_idle_costs_no_request() -> None:
 
     with Stranger(answer_once) as stranger:
         attempts = send_load(stranger.url, 50, 0.4, arrivals="constant")
+        unforgiving = send_load(stranger.url, arrivals=[0.0, 0.3, 0.6], resends=False)
     assert attempts["outcome"].tolist() == ["ok"] * 20
     assert attempts["server"].isna().all()
+    assert "closed" in unforgiving["outcome"].tolist()
 
 
 def test_an_answer_in_pieces_of_unknown_length_is_read_whole() -> None:
