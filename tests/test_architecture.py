@@ -224,6 +224,10 @@ MAY_IMPORT = {
     "experiment_dashboards": "dashboards experiment_figures simulated_experiments",
     "on_call": "alert_quality labels metric_store objectives signals",
     "latency_histogram": "",
+    # keeping a fleet by hand, or automated
+    "toil": "",
+    "drift_figures": "figures toil",
+    "drift_dashboards": "dashboards drift_figures toil",
     # exercises and progress
     "cards": "",
     "questions": "attacks autoscaler http1 paths route_function servers signed_cookie",
