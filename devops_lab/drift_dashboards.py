@@ -1,0 +1,49 @@
+"""The dashboard of lesson 11: a fleet that drifts, by hand and automated."""
+
+import plotly.graph_objects as go
+
+from devops_lab.dashboards import Dashboard, menu, slider, steps
+from devops_lab.drift_figures import fleet_drift, hours_of_work
+from devops_lab.toil import Upkeep, automated, by_hand
+from devops_lab.translation import _
+
+DRIFT, HOURS = _("how many servers differ"), _("how many hours it takes")
+
+
+def fleet_upkeep() -> Dashboard:
+    """Servers, changes, mistakes: how far a fleet drifts, and what keeping it costs; lesson 11."""
+    return Dashboard(
+        _draw,
+        {
+            "shown": menu(_("show"), [DRIFT, HOURS]),
+            "servers": slider(_("servers"), 1, 100, 12),
+            "changes": slider(_("changes a week"), 0, 10, 2),
+            "errors": steps(_("steps by hand that go wrong (%)"), (0, 0.1, 0.2, 0.5, 1, 2, 5), 1),
+            "edits": slider(_("edits at night, a week"), 0, 10, 1),
+            "described": slider(_("of them, covered by the play (%)"), 0, 100, 90, step=10),
+            "found": slider(_("drifted servers found a week (%)"), 0, 100, 10, step=5),
+            "set_up": slider(_("hours to begin with"), 0, 200, 40, step=10),
+        },
+    )
+
+
+def _draw(
+    shown: str,
+    servers: int,
+    changes: int,
+    errors: float,
+    edits: int,
+    described: int,
+    found: int,
+    set_up: int,
+) -> go.Figure:
+    work = Upkeep(
+        servers=servers,
+        changes_per_week=changes,
+        error_share=errors / 100,
+        night_edits_per_week=edits,
+        found_share=found / 100,
+    )
+    hand = by_hand(work)
+    program = automated(work, set_up_hours=set_up, described_share=described / 100)
+    return hours_of_work(hand, program) if shown == HOURS else fleet_drift(work, hand, program)
