@@ -35,6 +35,7 @@ _PAGE_ENDS = {
     "failed": ENDS["failed"]._replace(words=_("a part was missing")),
     "timed_out": ENDS["timed_out"]._replace(words=_("no answer")),
     "report": End("slow", _("a heavy report"), "diamond"),
+    "report_given_up": End("no_answer", _("a heavy report, given up"), "diamond-open"),
 }
 
 
@@ -113,8 +114,10 @@ def latest_pages(
     """
     ends = _ends(pages).where(pages["age_s"] < window_s)
     groups = {end: pages[ends == end] for end in ("ok", "failed", "timed_out")}
-    groups["report"] = reports[reports["age_s"] < window_s]
     finding = _pages_in_words(groups, expected_share)
+    is_made = reports["outcome"] == "ok"
+    for end, rows in (("report", reports[is_made]), ("report_given_up", reports[~is_made])):
+        groups[end] = rows[rows["age_s"] < window_s]
     slowest_s = max(
         (group["latency_s"].max() for group in groups.values() if len(group)), default=0
     )
@@ -165,17 +168,16 @@ def _ends_in_words(runs: Mapping[str, DataFrame]) -> str:
 
 
 def _pages_in_words(groups: Mapping[str, DataFrame], expected_share: float) -> str:
-    counts = {end: len(group) for end, group in groups.items() if end != "report"}
-    if not sum(counts.values()):
+    ended = pd.concat(groups.values())
+    if ended.empty:
         return _("No page yet; the formula says {share} whole").format(
             share=_tenths(expected_share)
         )
-    ended = pd.concat([group for end, group in groups.items() if end != "report"])
     latest = ended.nsmallest(5, "age_s")
     text = _("{whole} of {pages} pages whole (the formula says {share}); the last took {time}")
     return text.format(
-        whole=counts["ok"],
-        pages=sum(counts.values()),
+        whole=len(groups["ok"]),
+        pages=len(ended),
         share=_tenths(expected_share),
         time=time_text(latest["latency_s"].median()),
     )

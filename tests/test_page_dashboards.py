@@ -10,8 +10,15 @@ from driving import drive
 from devops_lab import processes
 from devops_lab.families import wait_until
 from devops_lab.figures import summary_of
-from devops_lab.page_dashboards import ELSEWHERE, PageUnderLoad, page_under_load
-from devops_lab.page_figures import how_requests_ended, whole_pages
+from devops_lab.page_dashboards import (
+    ELSEWHERE,
+    FROZEN,
+    KILLED,
+    WELL,
+    PageUnderLoad,
+    page_under_load,
+)
+from devops_lab.page_figures import how_requests_ended, latest_pages, whole_pages
 from devops_lab.tables import ATTEMPTS, table
 
 
@@ -79,6 +86,8 @@ def test_the_page_dashboard_can_be_driven_at_rest_and_while_it_runs(
         {"servers": 5, "failing": 20},
         {"heavy": 20, "pages_per_s": 40},
         {"reports": ELSEWHERE},
+        {"menu_server": KILLED},
+        {"menu_server": FROZEN, "failing": 0},
         {"pages_per_s": 0},
     ):
         for name, value in moves.items():
@@ -111,6 +120,31 @@ def test_the_page_dashboard_counts_whole_pages_beside_the_formula(
     assert dashboard.message == ""
 
 
+def test_without_the_menu_no_page_is_whole_and_once_it_is_healed_all_are(
+    dashboard: PageUnderLoad,
+) -> None:
+    dashboard.controls["failing"].value = 0
+    dashboard.button.click()
+    for state, whole_percent in ((KILLED, 0), (FROZEN, 0), (WELL, 100)):
+        dashboard.controls["menu_server"].value = state
+        assert wait_until(lambda: pages(dashboard)[1] > 3, within_s=30)
+        assert f"(the formula says {whole_percent} %)" in dashboard.live.summary
+        whole, ended = pages(dashboard)
+        assert whole == ended * whole_percent / 100
+        assert dashboard.message == ""
+    dashboard.controls["menu_server"].value = FROZEN
+    dashboard.button.click()
+    assert processes.running() == []
+
+
+def test_a_report_that_was_given_up_does_not_look_made() -> None:
+    reports = attempts("ok", "timed_out", "closed").assign(age_s=1.0)
+    figure = latest_pages(attempts().assign(age_s=1.0), reports, 20.0, 1.0)
+    counts = {trace.name: (len(trace.x), trace.marker.symbol) for trace in figure.data}
+    assert counts["a heavy report"] == (1, "diamond")
+    assert counts["a heavy report, given up"] == (2, "diamond-open")
+
+
 def test_a_page_dashboard_whose_servers_die_says_so_and_can_be_started_again(
     dashboard: PageUnderLoad,
 ) -> None:
@@ -123,5 +157,5 @@ def test_a_page_dashboard_whose_servers_die_says_so_and_can_be_started_again(
     dashboard.button.click()
     assert processes.running() == []
     dashboard.button.click()
-    assert dashboard.is_running
     assert dashboard.message == ""
+    assert dashboard.is_running
