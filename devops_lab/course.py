@@ -66,6 +66,12 @@ LESSONS = {
             40,
             _("Lesson 00: server, error, request; lesson 13: metric."),
         ),
+        Lesson(
+            "16",
+            _("Usage and experiments"),
+            40,
+            _("Lesson 00: server, request; lesson 14: a line of a log, SQL."),
+        ),
     )
 }
 

@@ -36,7 +36,7 @@ def looked_at(
     *,
     base_share: float,
     difference: float = 0.0,
-    predicted_share: float | None = None,
+    predicted_percent: float | None = None,
 ) -> go.Figure:
     """Above, some of many experiments: the difference of the two shares at each look, in points
     of a hundred, until one stops at a winner by the rule (`simulated_experiments.RULES`). Below,
@@ -63,10 +63,10 @@ def looked_at(
     figure.layout.xaxis.range = [0, 1.03 * users[-1]]
     widest = 115 * np.abs(many.differences[:SHOWN]).max()
     figure.layout.yaxis.range = [-widest, widest]
-    highest = 100 * max(0.25, 1.15 * winners_percent[-1] / 100, 1.1 * (predicted_share or 0))
+    highest = max(25, 1.15 * winners_percent[-1], 1.1 * (predicted_percent or 0))
     figure.layout.yaxis2.range = [0, min(105, highest)]
-    if predicted_share is not None:
-        add_prediction(figure, _("your prediction"), y=100 * predicted_share)
+    if predicted_percent is not None:
+        add_prediction(figure, _("your prediction"), y=predicted_percent)
         figure.layout.shapes[-1].yref = "y2"
         figure.layout.annotations[-1].update(yref="y2", x=1, xanchor="right")
     return figure

@@ -20,7 +20,6 @@ from devops_lab.logs import Logs
 from devops_lab.processes import ProgramError, start_together
 from devops_lab.purpose_servers import PurposeServer
 from devops_lab.rules import share, whole
-from devops_lab.servers import Server
 from devops_lab.tables import USAGE
 from devops_lab.translation import _
 from devops_lab.usage_server import SHARE_ACTION, USAGE_FILE
@@ -147,7 +146,7 @@ class UsageShop:
 
     def link(self, user: str = "mina") -> "HTML":
         """A link that opens the shop in a browser tab, as this user sees it."""
-        return Server.link(self.balancer, f"/?user={user}")
+        return self.balancer.link(f"/?user={user}")
 
     def receive(self, group: str, *, users: int, order_shares: Mapping[str, float]) -> None:
         """Let so many new users visit, each once; of those who see a version, this share orders.

@@ -14,20 +14,20 @@ from devops_lab.translation import _
 HELD, OTHERWISE, REFUTED, UNDECIDED = "held", "otherwise", "refuted", "undecided"
 REASONS = {
     HELD: _(
-        "The share went from {a:.1%} to {b:.1%}: there is a change, and the one that was written, "
-        "{written:+.1%} points, is among those that fit, {low:+.1%} to {high:+.1%}."
+        "The share went from {a:.1%} to {b:.1%}. There is a change: {low:+.1f} to {high:+.1f} "
+        "points fit, and {written:+.1f}, as it was written, is among them."
     ),
     OTHERWISE: _(
-        "The share went from {a:.1%} to {b:.1%}: there is a change, but {written:+.1%} points, as "
-        "it was written, do not fit: {low:+.1%} to {high:+.1%} do."
+        "The share went from {a:.1%} to {b:.1%}. There is a change, but another one: {low:+.1f} to "
+        "{high:+.1f} points fit, and {written:+.1f}, as it was written, is not among them."
     ),
     REFUTED: _(
-        "The share went from {a:.1%} to {b:.1%}: that may be chance, and {written:+.1%} points, as "
-        "it was written, do not fit: only {low:+.1%} to {high:+.1%} do."
+        "The share went from {a:.1%} to {b:.1%}. That may be chance: {low:+.1f} to {high:+.1f} "
+        "points fit, and {written:+.1f}, as it was written, is not among them."
     ),
     UNDECIDED: _(
-        "The share went from {a:.1%} to {b:.1%}: no change fits, and the one that was written, "
-        "{written:+.1%} points, fits too: {low:+.1%} to {high:+.1%} do. More users would tell."
+        "The share went from {a:.1%} to {b:.1%}. No change at all would fit, and {written:+.1f} "
+        "points, as it was written, fit too: {low:+.1f} to {high:+.1f} do. More users would tell."
     ),
 }
 
@@ -71,5 +71,6 @@ def judge_hypothesis(
         (False, False): REFUTED,
         (False, True): UNDECIDED,
     }[is_change, is_as_written]
-    numbers = {"a": a.share, "b": b.share, "low": found.low, "high": found.high}
-    return Verdict(verdict, REASONS[verdict].format(written=written, **numbers), written, found)
+    points = {"written": 100 * written, "low": 100 * found.low, "high": 100 * found.high}
+    reason = REASONS[verdict].format(a=a.share, b=b.share, **points)
+    return Verdict(verdict, reason, written, found)

@@ -207,7 +207,7 @@ MAY_IMPORT = {
     "simulated_experiments": "experiments",
     "verdicts": "experiments",
     "usage_server": "access_log event_log http1 keyed_hash purpose_program shop",
-    "usage": "balancer client experiments keyed_hash logs processes purpose_servers servers tables"
+    "usage": "balancer client experiments keyed_hash logs processes purpose_servers tables"
     " usage_server",
     "dora": "tables",
     "judgement": "experiments",
@@ -230,7 +230,7 @@ MAY_IMPORT = {
     "drift_dashboards": "dashboards drift_figures toil",
     # exercises and progress
     "cards": "",
-    "questions": "attacks autoscaler http1 paths route_function servers signed_cookie",
+    "questions": "attacks autoscaler http1 keyed_hash paths route_function servers signed_cookie",
     "progress_file": "course",
     "progress": "cards course progress_file questions",
     "glossary": "cards course questions",

@@ -22,7 +22,7 @@ def named(figure, name: str):
 
 def test_two_identical_versions_have_winners_and_each_is_called_false() -> None:
     same = simulate_experiments(0.2, users=2_000, looks=10)
-    figure = looked_at(same, "peek", base_share=0.2, predicted_share=0.05)
+    figure = looked_at(same, "peek", base_share=0.2, predicted_percent=5)
     winners = int(same.won("peek")[:, -1].sum())
     assert title(figure) == (
         f"Of 1,000 experiments with two identical versions, {winners} have a winner"
