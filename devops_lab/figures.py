@@ -118,8 +118,8 @@ LIGHT = _template(ink="#1F2933", quiet="#8A949E", grid="#E4E7EB", paper="#FFFFFF
 DARK = _template(ink="#E4E7EB", quiet="#8A949E", grid="#3A4450", paper="rgba(0,0,0,0)")
 
 
-# For a figure that only live figures show: they put the look on by themselves, and to check it with
-# every move takes as long as the rest of the figure.
+# For a figure that only live figures show: they put the look on by themselves, and to have plotly
+# check it and all traces with every move takes longer than all the rest of the figure.
 LIVE = {"template": "none"}
 
 
@@ -138,7 +138,8 @@ def drawing(
         "xaxis": {"title": {"text": x}} | layout.pop("xaxis", {}),
         "yaxis": {"title": {"text": y}} | layout.pop("yaxis", {}),
     }
-    return go.Figure(data=[*traces], layout=own | layout)
+    is_checked = layout.get("template") != LIVE["template"]
+    return go.Figure(data=[*traces], layout=own | layout, _validate=is_checked)
 
 
 def _in_lines(title: str) -> str:
