@@ -33,6 +33,7 @@ LESSONS = {
     lesson.number: lesson
     for lesson in (
         Lesson("00", _("Start here"), 25, _("A little Python: a variable, a function call.")),
+        Lesson("01", _("The DevOps loop"), 40, _("Lesson 00: server, request, status.")),
         Lesson("02", _("Paths and resources"), 40, _("Lesson 00, and how to write a function.")),
         Lesson("03", _("One server"), 40, _("Lesson 00: server, status, latency.")),
         Lesson("04", _("Load and latency"), 40, _("Lesson 00: server, worker, latency.")),

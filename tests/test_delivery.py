@@ -20,7 +20,7 @@ PRICES = "src/moonlight/prices.py"
 PAGE = "src/moonlight/page.py"
 MENDED = (PRICES, "(rolls - 1) // 13", "rolls // 13")
 # Green in the tests, which never ask for the page.
-BROKEN_PAGE = (PAGE, 'return "07:00 to 19:00"', 'return __import__("os").environ["HOURS"]')
+BROKEN_PAGE = (PAGE, '.get("OPENING_HOURS", "07:00 to 19:00")', '["OPENING_HOURS"]')
 CHECK_THE_PAGE = ("pipeline.toml", 'path = "/healthz"', 'path = "/"')
 
 
@@ -50,14 +50,14 @@ def test_a_change_reaches_people_with_its_deployment_and_not_before(delivery: De
     delivery.edit(*MENDED)
     for stage in (lambda: delivery.commit("Mend"), delivery.build, delivery.test, delivery.release):
         stage()
-        assert seen(delivery, "/price/13") == {"19,500 won"}
+        assert seen(delivery, "/price/13") == {"19500"}
     delivery.deploy()
     delivery.check()
-    assert seen(delivery, "/price/13") == {"18,000 won"}
+    assert seen(delivery, "/price/13") == {"18000"}
     assert set(delivery.ask().release) == {"1.0.1"} == {delivery.version}
     assert "1.0.1" in seen(delivery, "/").pop()
     assert delivery.roll_back().stage == "roll_back"
-    assert seen(delivery, "/price/13") == {"19,500 won"}
+    assert seen(delivery, "/price/13") == {"19500"}
 
 
 def test_two_builds_of_a_commit_are_the_same_bytes(delivery: Delivery) -> None:
@@ -113,7 +113,7 @@ def test_a_sick_release_is_rolled_back_if_the_check_asks_for_what_is_sick(
     delivery.roll_back()
     delivery.edit(*CHECK_THE_PAGE)
     assert list(delivery.deliver("Ask for the page").stage)[-2:] == ["check", "roll_back"]
-    assert "KeyError: 'HOURS'" in capsys.readouterr().out
+    assert "KeyError: 'OPENING_HOURS'" in capsys.readouterr().out
     assert set(delivery.ask("/").status) == {200}
     history = delivery.deployments()
     assert list(history.change) == ["1.0.0", "1.0.1", "1.0.2"]
@@ -230,7 +230,7 @@ def test_an_interrupt_leaves_no_lock_and_no_half_release(delivery: Delivery) -> 
         assert not list(delivery.source.glob(".git/**/*.lock"))
         assert running() in ([], delivery.servers)
     assert set(delivery.deliver("Mend").outcome) == {"done"}
-    assert seen(delivery, "/price/13") == {"18,000 won"}
+    assert seen(delivery, "/price/13") == {"18000"}
 
 
 def test_without_git_one_line_says_how_to_get_it(
