@@ -157,6 +157,15 @@ MAY_IMPORT = {
     "service_command": "supervisor",
     "plays": "machine processes",
     "configuration": "client course interpreter plays processes service_command supervisor tables",
+    # what Terraform provides: the resources, its provider, the tool and its stand-in, all together
+    "lab_resources": "balancer client servers web_program",
+    "lab_provider": "lab_resources",
+    "terraform_program": "",
+    "provisioning_plans": "tables",
+    "terraform": "families interpreter machine processes provisioning_plans",
+    "reconcile": "lab_resources provisioning_plans terraform",
+    "provisioning": "cells course lab_provider lab_resources leftovers processes"
+    " provisioning_plans reconcile servers terraform",
     # figures
     "figures": "",
     "request_figures": "figures",
