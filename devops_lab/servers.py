@@ -126,7 +126,7 @@ class Server(WebProgram):
         for name in settings:
             rules.one_of("setting", name, Settings.names())
         changed = replace(self.settings, **settings)
-        if self.is_running:
+        if changed != self.settings and self.is_running:
             self._control("settings", json.dumps(asdict(changed)))
         self.settings = changed
 

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from devops_lab.dashboards import Dashboard, RunDashboard, menu, slider
+from devops_lab.figures import LIVE
 from devops_lab.loadgen import LiveLoad
 from devops_lab.metric_store import MetricStore
 from devops_lab.servers import Server
@@ -32,6 +33,7 @@ class GoldenSignals(RunDashboard):
 
     def __init__(self) -> None:
         self._signals = _seconds_ago(pd.DataFrame())
+        self._newest: pd.Timestamp | None = None
         super().__init__(
             {
                 "rate_per_s": slider(_("load (requests/s)"), 0, 100, 40),
@@ -61,9 +63,16 @@ class GoldenSignals(RunDashboard):
                 server.set(error_share=failing / 100)
             for load, rate in zip(self._loads, _shared(rate_per_s, slow), strict=True):
                 load.set(rate_per_s=rate)
+            self._read()
+        x = {"anchor": "y4", "range": [-SHOWN_S, 0]}
+        return golden_signals(self._signals, x=_("seconds ago"), xaxis=x, **LIVE)
+
+    def _read(self) -> None:
+        """Take in what the store has heard since the last time."""
+        [newest] = self._store.sql("SELECT max(time) AS newest FROM samples")["newest"]
+        if newest != self._newest:
+            self._newest = newest
             self._signals = _seconds_ago(self._store.samples(last_s=SHOWN_S + WINDOW_S))
-        figure = golden_signals(self._signals, x=_("seconds ago"))
-        return figure.update_xaxes(range=[-SHOWN_S, 0])
 
     def plan(self, rate_per_s: int, failing: int, slow: int) -> str:
         """What a start would do with these values, in one sentence."""

@@ -1,6 +1,7 @@
 """Figures of metrics: the four golden signals, a percentile read from buckets, a hidden fault."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,16 +23,34 @@ MARK_WIDTH = 2
 
 
 def golden_signals(
-    signals: pd.DataFrame, *, finding: str = "", x: str = "", planted: pd.DataFrame | None = None
+    signals: pd.DataFrame,
+    *,
+    finding: str = "",
+    x: str = "",
+    planted: pd.DataFrame | None = None,
+    **layout: Any,
 ) -> go.Figure:
     """The four signals over time, one panel below the other.
 
     Takes the table of `signals.signals`, whose index is the axis: timestamps, or seconds with `x`
-    as their title. `planted` faults (`Shop.planted`) are shaded.
+    as their title. `planted` faults (`Shop.planted`) are shaded. `layout` is plotly's,
+    `figures.LIVE` for a figure that moves.
     """
     summary = _whole_in_words(signals) if finding else _now_in_words(signals)
-    figure = drawing(finding or summary, summary, x=x, y="")
-    figure.update_layout(_four_panels())
+    figure = drawing(
+        finding or summary,
+        summary,
+        x=x,
+        y="",
+        traces=[*_lines(signals)],
+        **_four_panels() | layout,
+    )
+    for fault in () if planted is None else planted.itertuples():
+        shade(figure, fault.start, fault.end)
+    return figure
+
+
+def _lines(signals: pd.DataFrame) -> Iterator[dict[str, Any]]:
     lines = (
         ("y", "requests_per_s", "measured", 1, "solid"),
         ("y2", "error_share", "error", 100, "solid"),
@@ -41,18 +60,14 @@ def golden_signals(
     )
     for axis, column, colour, times, dash in lines:
         known = signals[column].dropna()
-        figure.add_trace(
-            go.Scatter(
-                x=_moments(known.index),
-                y=times * known.to_numpy(),
-                yaxis=axis,
-                mode="lines",
-                line={"color": COLOURS[colour], "width": 2, "dash": dash},
-            )
-        )
-    for fault in () if planted is None else planted.itertuples():
-        shade(figure, fault.start, fault.end)
-    return figure
+        yield {
+            "type": "scatter",
+            "x": _moments(known.index),
+            "y": times * known.to_numpy(),
+            "yaxis": axis,
+            "mode": "lines",
+            "line": {"color": COLOURS[colour], "width": 2, "dash": dash},
+        }
 
 
 def _moments(index: pd.Index) -> list[str] | np.ndarray:
@@ -61,7 +76,7 @@ def _moments(index: pd.Index) -> list[str] | np.ndarray:
     return index.to_numpy(float)
 
 
-def _four_panels() -> dict[str, object]:
+def _four_panels() -> dict[str, Any]:
     """Four vertical axes, one below the other, on one axis of time. Far quicker than subplots."""
     names = (
         _("traffic (requests/s)"),
@@ -69,7 +84,7 @@ def _four_panels() -> dict[str, object]:
         _("latency (ms): p99, and p50 dotted"),
         _("saturation (requests waiting or in work)"),
     )
-    layout: dict[str, object] = {"height": HEIGHT_PX, "showlegend": False, "annotations": []}
+    layout: dict[str, Any] = {"height": HEIGHT_PX, "showlegend": False, "annotations": []}
     for row, name in enumerate(names):
         top = 1 - row / 4
         axis = {"domain": [top - 0.19, top], "anchor": "x", "rangemode": "tozero"}
@@ -77,7 +92,8 @@ def _four_panels() -> dict[str, object]:
         place = {"x": 0, "xanchor": "left", "y": top, "yanchor": "bottom"}
         look = {"xref": "paper", "yref": "paper", "showarrow": False, "font": {"size": 13}}
         layout["annotations"].append({"text": name, **place, **look})
-    return layout | {"xaxis": {"anchor": "y4"}}
+    layout["xaxis"] = {"anchor": "y4"}
+    return layout
 
 
 def shade(figure: go.Figure, start: object, end: object) -> None:

@@ -206,7 +206,8 @@ MAY_IMPORT = {
     "signals": "labels timeseries",
     "signal_runs": "families prometheus servers",
     "signal_figures": "figures timeseries",
-    "signal_dashboards": "dashboards loadgen metric_store servers signal_figures signals telemetry",
+    "signal_dashboards": "dashboards figures loadgen metric_store servers signal_figures signals"
+    " telemetry",
     "generated_logs": "tables telemetry",
     "metric_store": "client processes scrape tables",
     "prometheus": "labels machine metric_store tables web_program",
