@@ -1,7 +1,9 @@
 """One request, sent exactly as written, and the answer, with the conversation to look at."""
 
+import io
 import json
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -99,9 +101,32 @@ def ask(
 
 
 def _exchange(port: int, request: str, content: bytes, method: str, timeout_s: float) -> Answer:
+    deadline = time.monotonic() + timeout_s
     with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
         connection.sendall(request.encode() + content)
-        with HTTPResponse(connection, method=method) as response:
+        with HTTPResponse(_Incoming(connection, deadline), method=method) as response:
             response.begin()
             body = response.read()
             return Answer(response.status, response.reason, response.headers, body, request)
+
+
+class _Incoming(io.RawIOBase):
+    """What comes in on a connection until a deadline. A socket's own time-out begins anew with
+    every byte: a server that sends them one by one would never be over it."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection, self._deadline = connection, deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What `HTTPResponse` reads, as of a socket."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        return self._connection.recv_into(buffer)

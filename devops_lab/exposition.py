@@ -55,6 +55,7 @@ class Metrics:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.in_flight = 0
+        self.log_lines_lost = 0
         self.latency = Histogram(
             "http_request_duration_seconds", "Time from a request's arrival to its answer."
         )
@@ -75,6 +76,9 @@ class Metrics:
             lines.append(f'http_requests_total{{method="{method}",status="{status}"}} {count}')
         lines += _title("http_requests_in_flight", "gauge", "Requests waiting or in work.")
         lines += [f"http_requests_in_flight {self.in_flight}"]
+        meaning = "Lines that found no room in the log."
+        lines += _title("log_lines_lost_total", "counter", meaning)
+        lines += [f"log_lines_lost_total {self.log_lines_lost}"]
         return "\n".join((*lines, *self.latency.lines(), *self.service.lines(), ""))
 
 

@@ -128,7 +128,11 @@ class MetricStore:
     def _keep(self, answered: pd.DataFrame) -> None:
         with self._lock:
             self._database.register("answered", answered)
-            self._database.execute("INSERT INTO samples SELECT * FROM answered")
+            # A sample that brings its own time comes again until there is a newer one.
+            self._database.execute(
+                "INSERT INTO samples SELECT * FROM answered"
+                " ANTI JOIN samples USING (time, metric, labels)"
+            )
 
 
 def servers_by_name(servers: Sequence[Target]) -> dict[str, Target]:

@@ -4,6 +4,7 @@ watched = LiveAlert(store, Alert(10, "10s"), objective=0.99)
 watched.look()  # again and again: "inactive", "firing", "acknowledged", "resolved"
 """
 
+import numpy as np
 import pandas as pd
 
 from devops_lab.alert_quality import firing, score
@@ -74,7 +75,8 @@ def requests_counted(samples: pd.DataFrame) -> pd.DataFrame:
     moment; all servers together.
 
     Takes samples (`tables.SERIES`). A counter that is lower than before began again at 0, and so
-    did one that a server shows for the first time after others.
+    did one that a server shows for the first time after others. What is no count, NaN or infinite,
+    is passed over.
 
     >>> from devops_lab.scrape import samples_of
     >>> texts = ['http_requests_total{status="200"} 5', 'http_requests_total{status="200"} 9']
@@ -83,7 +85,7 @@ def requests_counted(samples: pd.DataFrame) -> pd.DataFrame:
     >>> int(requests_counted(pd.concat(scrapes)).requests.sum())
     4
     """
-    rows = samples[samples["metric"] == REQUESTS]
+    rows = samples[(samples["metric"] == REQUESTS) & np.isfinite(samples["value"])]
     counts = pd.DataFrame(
         {
             "time": rows["time"],

@@ -22,6 +22,8 @@ from devops_lab.tables import SERIES, table
 from devops_lab.translation import _
 
 LONGEST_SHOWN = 60
+# What the parser raises for a line that is no sample; an IndexError for one such as "{a=,".
+UNREADABLE = (ValueError, IndexError)
 
 
 def samples_of(text: str, at: Any, **labels: str) -> pd.DataFrame:
@@ -48,7 +50,7 @@ def samples_of(text: str, at: Any, **labels: str) -> pd.DataFrame:
 def _read(text: str) -> tuple[list[Sample], list[str]]:
     try:
         return _samples(text), []
-    except ValueError:
+    except UNREADABLE:
         lines = list(_line_by_line(text))
     kept = "\n".join(line for _number, line, reads in lines if reads) + "\n"
     bad = _("Line {number} is no sample and was left out: {line}")
@@ -64,7 +66,7 @@ def _line_by_line(text: str) -> Iterator[tuple[int, str, bool]]:
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             _samples(line + "\n")
-        except ValueError:
+        except UNREADABLE:
             yield number, line, False
         else:
             yield number, line, True

@@ -245,6 +245,7 @@ class WebServer:
         return _text(200, "ready") if self.settings.ready else _text(503, "not ready")
 
     def _exposition(self, _request: Request) -> Reply:
+        self.metrics.log_lines_lost = self.log.lost
         return Reply(200, "text/plain; version=0.0.4; charset=utf-8", self.metrics.text().encode())
 
     def _settings(self, request: Request) -> Reply:

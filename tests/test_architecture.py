@@ -61,7 +61,7 @@ MAY_IMPORT = {
     # servers: what runs in their own process, then what the kernel holds of them
     "keyed_hash": "",
     "whole_writes": "",
-    "access_log": "",
+    "access_log": "whole_writes",
     "exposition": "",
     "service": "",
     "duplicates": "http1",

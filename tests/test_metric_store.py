@@ -1,12 +1,19 @@
 """Real servers are asked again and again; what they said is kept, and one that is gone is seen."""
 
+import contextlib
+import http.server
+import threading
+import types
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 import pytest
 
 from devops_lab.families import wait_until
-from devops_lab.metric_store import MetricStore
+from devops_lab.metric_store import MetricStore, Target
 from devops_lab.servers import Server
 from devops_lab.tables import SERIES
-from devops_lab.timeseries import pick, value_at
+from devops_lab.timeseries import increase, pick, value_at
 
 # Asked at the start and at the end only, and waited for as long as a busy machine wants.
 PATIENT_S = 60
@@ -73,3 +80,66 @@ def test_servers_need_names_of_their_own() -> None:
         MetricStore([Server(name="x"), Server(name="x")])
     with pytest.raises(ValueError, match="one or more"):
         MetricStore([])
+
+
+@contextlib.contextmanager
+def speaker(texts: Sequence[str], *, drips: bool = False) -> Iterator[Target]:
+    """A target that says one text after the other, the last one again and again; one that drips
+    sends its answer byte by byte and comes to no end."""
+    left = list(texts)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            if not drips:
+                self.wfile.write((left.pop(0) if len(left) > 1 else left[0]).encode())
+            with contextlib.suppress(OSError):
+                while drips and not ended.wait(0.02):
+                    self.wfile.write(b"#")
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    ended = threading.Event()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield types.SimpleNamespace(name="speaker", port=server.server_port)
+        finally:
+            ended.set()
+            server.shutdown()
+
+
+def test_a_target_that_drips_is_down_and_the_others_are_asked_on() -> None:
+    with Server(name="a") as a, speaker([], drips=True) as endless:
+        store = MetricStore([a, endless], interval_s=0.3)
+        store.ask_all()
+        up = store.samples("up")
+    assert pick(up, "up", server="a").tolist() == [1]
+    assert pick(up, "up", server="speaker").tolist() == [0]
+
+
+def test_what_brings_its_own_time_is_kept_once_and_in_order_also_when_it_is_late() -> None:
+    noon_ms = 1772452800000
+    texts = [f"jobs_total 5 {noon_ms + 60_000}\n", f"jobs_total 3 {noon_ms}\n"]
+    with speaker(texts) as target:
+        store = MetricStore([target])
+        for _again in range(4):
+            store.ask_all()
+    jobs = pick(store.samples("jobs_total"), "jobs_total")
+    assert jobs.tolist() == [3, 5]
+    assert increase(jobs, 120).iloc[-1] > 0
+
+
+def test_a_scrape_of_anything_at_all_goes_on_and_says_what_it_left_out() -> None:
+    text = "<html>502 Bad Gateway</html>\n{a=,\ngood 1\nnan NaN\nfar +Inf\n\x00\n"
+    with Server(name="a") as a, speaker([text]) as target:
+        store = MetricStore([a, target])
+        store.ask_all()
+    assert pick(store.samples("good"), "good").tolist() == [1]
+    assert np.isnan(pick(store.samples("nan"), "nan").iloc[0])
+    assert pick(store.samples("far"), "far").tolist() == [np.inf]
+    assert len(store.notes) == 3
+    assert all(note.startswith("Line ") for note in store.notes)
+    assert pick(store.samples("up"), "up", server="speaker").tolist() == [1]

@@ -63,6 +63,19 @@ def test_growth_is_counted_over_servers_restarts_and_new_series() -> None:
     assert counted["failed"].tolist() == [0, 6, 0]
 
 
+def test_what_is_no_count_is_passed_over_and_what_came_before_it_counted_once() -> None:
+    counts = ("5", "NaN", "9", "+Inf", "11")
+    scrapes = [
+        samples_of(
+            f'http_requests_total{{status="200"}} {count}\n',
+            FIRST + pd.Timedelta(seconds=second),
+            server="a",
+        )
+        for second, count in enumerate(counts)
+    ]
+    assert requests_counted(pd.concat(scrapes))["requests"].tolist() == [0, 4, 2]
+
+
 def test_the_mean_times_leave_out_what_has_not_happened() -> None:
     def at(*minutes: float | None) -> pd.Series:
         return pd.to_datetime(pd.Series(minutes, dtype=float), unit="m", origin=FIRST)

@@ -11,7 +11,7 @@ from devops_lab.labels import as_labels, as_text
 from devops_lab.scrape import samples_of
 from devops_lab.servers import Server
 from devops_lab.tables import SERIES
-from devops_lab.timeseries import pick
+from devops_lab.timeseries import histogram_quantile, pick
 
 NOON = pd.Timestamp("2026-03-02 12:00")
 
@@ -67,3 +67,29 @@ def test_no_text_is_a_table_without_rows() -> None:
 @given(st.dictionaries(st.from_regex(r"[a-z_]\w{0,5}", fullmatch=True), st.text()))
 def test_labels_come_back_as_they_were(labels: dict[str, str]) -> None:
     assert as_labels(as_text(labels)) == labels
+
+
+SIGNS = st.sampled_from(
+    [*'a{}=",# \n\\', "le", "NaN", "+Inf", "1", "_bucket", "# TYPE a histogram"]
+)
+
+
+@given(st.lists(SIGNS, max_size=20).map("".join))
+def test_no_text_stops_a_scrape_and_what_can_be_read_beside_it_is_read(text: str) -> None:
+    samples = samples_of(f"before 1\n{text}\nafter 2\n", at=NOON)
+    assert {"before", "after"} <= set(samples.metric)
+
+
+def test_buckets_out_of_order_are_read_in_order_and_none_shrinks() -> None:
+    text = (
+        'wait_bucket{le="+Inf"} 10\nwait_bucket{le="0.2"} 7\n'
+        'wait_bucket{le="0.1"} 4\nwait_bucket{le="0.5"} 6\n'
+    )
+    samples = samples_of(text, at=NOON)
+    buckets = {
+        float(as_labels(row.labels)["le"]): row.value for row in samples.itertuples(index=False)
+    }
+    # At 0.5 there are at least the 7 that are at 0.2 already.
+    in_order = {0.1: 4, 0.2: 7, 0.5: 7, math.inf: 10}
+    for q in (0.1, 0.5, 0.9):
+        assert histogram_quantile(q, buckets) == histogram_quantile(q, in_order)
