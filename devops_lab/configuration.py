@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from devops_lab import client, rules, service_command
 from devops_lab.course import PROGRESS_FILE, data_folder
 from devops_lab.interpreter import python_program
-from devops_lab.plays import Event, PlayError, PlayRun
+from devops_lab.plays import Event, Modules, PlayError, PlayRun, write_address
 from devops_lab.processes import Program, free_port
 from devops_lab.supervisor import TOKEN_VARIABLE, VERBS
 from devops_lab.tables import TASK_RESULTS, table
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 FOLDER = "configuration"
 MOST_HOSTS = 12
-# Ansible's modules import their common part from an archive that is compiled anew for each task.
-# The hosts are this computer, where the same files lie compiled.
-_QUICK_MODULES = "import sys, ansible.module_utils.basic; exec(sys.stdin.read())"
 
 
 class Fleet(Program):
@@ -50,10 +47,12 @@ class Fleet(Program):
         self.hosts = tuple(f"server-{number}" for number in range(1, count + 1))
         self._given_plays = plays
         self._token = secrets.token_urlsafe()
+        self._modules: Modules | None = None
         super().__init__("fleet", [], environment={TOKEN_VARIABLE: self._token})
 
     def prepare(self) -> None:
         """Make the hosts, the inventory and the plays."""
+        self._modules = Modules(self.folder / "ansible")
         self._ports = {host: free_port() for host in self.hosts}
         for host in self.hosts:
             self._make_host(host)
@@ -64,12 +63,13 @@ class Fleet(Program):
 
     def is_ready(self) -> bool:
         """Whether the supervisor has said where it listens; the hosts are told."""
-        said = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-        if not said.endswith("\n"):
-            return False
-        port = int(said.split()[-1])
-        self._supervisor.write_text(json.dumps([port, self._token]), encoding="utf-8")
-        return True
+        return write_address(self.log_path, self._supervisor, self._token)
+
+    def stop(self) -> None:
+        """End all servers and what runs modules on the hosts, and remove the hosts."""
+        if self._modules:
+            self._modules.stop()
+        super().stop()
 
     @property
     def plays(self) -> Path:
@@ -119,7 +119,8 @@ class Fleet(Program):
         options += ["--check"] if check else []
         options += [f"--tags={tags}"] if tags else []
         options += [f"--limit={limit}"] if limit else []
-        with PlayRun(file, self.inventory, self.folder / "ansible", options) as running:
+        self._modules.start()
+        with PlayRun(file, self.inventory, self._modules, options) as running:
             return as_table(list(_told(running.events(), self.hosts, tell)))
 
     def get(self, host: str, path: str = "/about", **request: Any) -> client.Answer:
@@ -132,6 +133,11 @@ class Fleet(Program):
         import pandas as pd
 
         return pd.DataFrame([{"host": host} | self.get(host).json() for host in self.hosts])
+
+    def files(self, host: str) -> list[str]:
+        """The names of the host's files of settings, as its server reads them."""
+        etc = self.host(host) / "etc"
+        return sorted(file.relative_to(etc).as_posix() for file in etc.rglob("*.toml"))
 
     def service(self, host: str, verb: str) -> str:
         """What `bin/service` says, asked by hand: start, restart, stop or status."""
@@ -159,7 +165,6 @@ class Fleet(Program):
             (self.host(name) / part).mkdir(parents=True)
         service = python_program("service_command", str(self._supervisor), name)
         _write_program(self.host(name) / "bin" / "service", service)
-        _write_program(self.host(name) / "bin" / "python", [sys.executable, "-c", _QUICK_MODULES])
 
     def _variables(self) -> Mapping[str, dict[str, Any]]:
         """By host, what Ansible has to know of it."""
@@ -168,7 +173,7 @@ class Fleet(Program):
                 "root": str(self.host(host)),
                 "listen_port": self._ports[host],
                 "ansible_connection": "sandbox",
-                "ansible_python_interpreter": str(self.host(host) / "bin" / "python"),
+                "ansible_python_interpreter": sys.executable,
             }
             for host in self.hosts
         }
@@ -187,6 +192,27 @@ def recap(results: "DataFrame") -> "DataFrame":
         "skipped": results["status"] == "skipped",
     }
     return pd.DataFrame(counted).groupby(results["host"]).sum()
+
+
+def differences(about: "DataFrame") -> str:
+    """What each host says otherwise than most do, of a table as `Fleet.about` gives it.
+
+    >>> import pandas as pd
+    >>> print(differences(pd.DataFrame({"host": ["a", "b", "c"], "workers": [4, 4, 1]})))
+    c differs: workers is 1, elsewhere 4
+    """
+    said = about.set_index("host")
+    usual = said.mode().iloc[0]
+    lines = [
+        _("{host} differs: {what} is {value}, elsewhere {usual}").format(
+            host=host, what=what, value=value, usual=usual[what]
+        )
+        for host, answers in said.iterrows()
+        for what, value in answers.items()
+        if value != usual[what]
+    ]
+    alike = ", ".join(f"{what} {value}" for what, value in usual.items())
+    return "\n".join(lines) or _("All hosts are alike: {alike}").format(alike=alike)
 
 
 def diffs(results: "DataFrame") -> str:

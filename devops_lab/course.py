@@ -59,6 +59,7 @@ LESSONS = {
             _("Lesson 03: a frozen server; lesson 04: load, capacity, queue."),
         ),
         Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
+        Lesson("11", _("Configuration"), 40, _("Lesson 00: server, port, status.")),
         Lesson("13", _("Metrics"), 40, _("Lesson 00: server, status; lesson 04: percentile.")),
         Lesson("14", _("Logs"), 40, _("Lesson 00: server, request, status; lesson 13: counter.")),
         Lesson(

@@ -7,6 +7,7 @@ of the learner's own gets in.
 import json
 import os
 import re
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from devops_lab import machine
+from devops_lab.interpreter import python_program
 from devops_lab.processes import Program
+from devops_lab.supervisor import TOKEN_VARIABLE
 from devops_lab.translation import _
 
 PLUGINS = Path(__file__).with_name("ansible_plugins")
@@ -35,22 +38,50 @@ def ansible() -> machine.Tool:
     return next(tool for tool in machine.tools() if tool.name == "Ansible")
 
 
+class Modules(Program):
+    """What runs Ansible's modules (`devops_lab.module_runner`), for many plays."""
+
+    def __init__(self, home: Path) -> None:
+        self.address = home / "modules.json"
+        self._token = secrets.token_urlsafe()
+        environment = {**_environment(home), TOKEN_VARIABLE: self._token}
+        super().__init__("modules", python_program("module_runner"), environment=environment)
+
+    def prepare(self) -> None:
+        """Make Ansible's own folder."""
+        self.address.parent.mkdir(exist_ok=True)
+
+    def is_ready(self) -> bool:
+        """Whether it has said where it listens; that is written down for Ansible."""
+        return write_address(self.log_path, self.address, self._token)
+
+
+def write_address(log: Path, address: Path, token: str) -> bool:
+    """Whether a program has said in its log at which port it listens; port and token are then in
+    the file `address`, for those who may ask it."""
+    said = log.read_text(errors="replace") if log.exists() else ""
+    if not said.endswith("\n"):
+        return False
+    address.write_text(json.dumps([int(said.split()[-1]), token]), encoding="utf-8")
+    return True
+
+
 class PlayRun(Program):
     """A play on the hosts of an inventory; `options` are further words of the command line."""
 
     def __init__(
-        self, play: Path, inventory: Path, home: Path, options: Sequence[str] = ()
+        self, play: Path, inventory: Path, modules: Modules, options: Sequence[str] = ()
     ) -> None:
-        self._play, self._home = play, home
+        self._play, self._home = play, modules.address.parent
         self.remedy = _("To install it: {line}").format(line=ansible().install)
         command = ["ansible-playbook", "--inventory", str(inventory), *options, str(play)]
-        super().__init__("ansible-playbook", command, environment=_environment(home))
+        environment = {**_environment(self._home), "DEVOPS_LAB_MODULES": str(modules.address)}
+        super().__init__("ansible-playbook", command, environment=environment)
 
     def prepare(self) -> None:
         """Say where the events go."""
         self.environment[EVENTS_VARIABLE] = str(self._events_file)
         self._events_file.touch()
-        self._home.mkdir(exist_ok=True)
         # Empty: else Ansible would read one that lies where the learner works.
         (self._home / "ansible.cfg").touch()
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from devops_lab.families import GRACE_S, wait_until
 from devops_lab.interpreter import python_program
 
-TOKEN_VARIABLE = "DEVOPS_LAB_SUPERVISOR_TOKEN"
+# Whoever has it may ask the programs of a sandbox.
+TOKEN_VARIABLE = "DEVOPS_LAB_SANDBOX_TOKEN"
 VERBS = ("start", "restart", "stop", "status")
 READY_WITHIN_S = 20.0
 

@@ -155,8 +155,10 @@ MAY_IMPORT = {
     "configured_server": "access_log course http1 serve service shop",
     "supervisor": "families interpreter",
     "service_command": "supervisor",
-    "plays": "machine processes",
+    "module_runner": "supervisor",
+    "plays": "interpreter machine processes supervisor",
     "configuration": "client course interpreter plays processes service_command supervisor tables",
+    "recorded_fleet": "client configuration course plays",
     # what Terraform provides: the resources, its provider, the tool and its stand-in, all together
     "lab_resources": "balancer client servers web_program",
     "lab_provider": "lab_resources",

@@ -1,6 +1,7 @@
 """Real Ansible on a sandbox of hosts: what it changes, what it finds as it should be, what it says
 of mistakes, and that nothing of it is left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -178,10 +179,13 @@ def test_an_interrupt_in_the_middle_ends_the_play_and_the_next_run_goes_on(fleet
     assert set(fleet.about()["workers"]) == {4}
 
 
-def ansible_processes() -> list[psutil.Process]:
+def ansible_processes() -> list[str]:
     """The runs of ansible-playbook that this process, or its reaper, has started."""
-    family = psutil.Process().children(recursive=True)
-    return [process for process in family if "ansible-playbook" in " ".join(process.cmdline())]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found.append(" ".join(process.cmdline()))
+    return [command for command in found if "ansible-playbook" in command]
 
 
 def test_a_killed_kernel_leaves_no_server_of_its_hosts_behind(tmp_path: Path) -> None:
