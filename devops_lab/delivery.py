@@ -117,7 +117,7 @@ class Delivery:
             said = _("{old!r} is not in {file}. Open the file and look: you may have edited it.")
             raise ValueError(said.format(old=old, file=file))
         edited.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
-        print(self._pipeline.repository.changes())
+        print(self._pipeline.repository.changes(), end="\n\n")
 
     def ask(self, path: str = "/") -> "DataFrame":
         """What people get for a path now: one row a server, with release, status and text."""
@@ -148,7 +148,7 @@ class Delivery:
         except StageError as error:
             print(error)
             if self.version != before:
-                self.roll_back()
+                print(self.roll_back())
         return self.stages().iloc[first:].reset_index(drop=True)
 
     def commit(self, message: str) -> Stage:

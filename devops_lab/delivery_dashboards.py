@@ -1,6 +1,8 @@
-"""The dashboard of lesson 01: how changes flow through the loop, and what the four measures say."""
+"""The dashboard of lesson 01: changes that run through the loop, and what the four measures say."""
 
 import functools
+import threading
+import time
 
 import ipywidgets
 import plotly.graph_objects as go
@@ -15,7 +17,7 @@ from devops_lab.translation import _
 WEEK_H = 168
 LINES = (10, 25, 50, 100, 200, 400)
 DETECTION_H = (0.1, 0.5, 1, 4, 8, 24, 48)
-FRAME_MS = 120
+FRAME_S = 0.12
 # At the first setting, a week in which tests find a fault and people find another.
 WEEK = 10
 
@@ -24,20 +26,43 @@ class LoopDashboard(Dashboard):
     """A week of changes: how a team works, and the hour that is shown, which can be played."""
 
     def __init__(self) -> None:
-        hour = slider(_("hour of the week"), 0, WEEK_H, 112)
+        self.is_playing = False
+        self.button = ipywidgets.Button(button_style="primary")
+        self.button.on_click(lambda _button: self._play_or_pause())
         super().__init__(
-            _moment,
+            self._moment,
             {
                 "lines": steps(_("lines in a change"), LINES, 100),
                 "test_percent": slider(_("faults that tests find (%)"), 0, 100, 50, step=5),
-                "faulty_percent": slider(_("changes of 100 lines at fault (%)"), 0, 60, 20),
-                "detection_h": steps(_("until people's trouble is noticed (h)"), DETECTION_H, 4),
-                "hour": hour,
+                "faulty_percent": slider(_("100 lines have a fault (%)"), 0, 60, 20),
+                "detection_h": steps(_("until it is noticed (h)"), DETECTION_H, 4),
+                "hour": slider(_("hour of the week"), 0, WEEK_H, 112),
             },
         )
-        self.player = ipywidgets.Play(max=WEEK_H, value=hour.value, interval=FRAME_MS)
-        ipywidgets.link((self.player, "value"), (hour, "value"))
-        self.children = (self.player, *self.children)
+        self.children = (self.button, *self.children)
+
+    def _moment(
+        self, lines: int, test_percent: int, faulty_percent: int, detection_h: float, hour: int
+    ) -> go.Figure:
+        self.button.description = _("Pause") if self.is_playing else _("Play the week")
+        self.button.icon = "pause" if self.is_playing else "play"
+        flow = ChangeFlow(lines, test_percent / 100, faulty_percent / 100, detection_h)
+        return loop_at(flow, hour, **LIVE)
+
+    def _play_or_pause(self) -> None:
+        self.is_playing = not self.is_playing
+        if self.is_playing:
+            threading.Thread(target=self._play, daemon=True).start()
+        self.redraw()
+
+    def _play(self) -> None:
+        hour = self.controls["hour"]
+        hour.value %= WEEK_H
+        while self.is_playing and hour.value < WEEK_H:
+            hour.value += 1
+            time.sleep(FRAME_S)
+        self.is_playing = False
+        self.redraw()
 
 
 def loop_dashboard() -> Dashboard:
@@ -60,10 +85,3 @@ def loop_at(flow: ChangeFlow, hour: float, **layout: object) -> go.Figure:
 @functools.lru_cache(maxsize=32)
 def _week(flow: ChangeFlow) -> DataFrame:
     return changes(flow, days=WEEK_H / 24, seed=WEEK)
-
-
-def _moment(
-    lines: int, test_percent: int, faulty_percent: int, detection_h: float, hour: int
-) -> go.Figure:
-    flow = ChangeFlow(lines, test_percent / 100, faulty_percent / 100, detection_h)
-    return loop_at(flow, hour, **LIVE)

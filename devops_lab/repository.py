@@ -45,7 +45,7 @@ class Repository:
 
     def changes(self) -> str:
         """What was edited since the newest commit: removed lines with `-`, new ones with `+`."""
-        return self._git("diff", "HEAD")
+        return self._git("diff", "--unified=1", "HEAD")
 
     def tag(self, version: str, note: str) -> None:
         """Give the newest commit the version as a name that does not move, with a note."""

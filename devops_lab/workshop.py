@@ -19,8 +19,11 @@ from devops_lab.leftovers import new_home
 from devops_lab.translation import _
 
 FOLDER = "delivery"
-# Variables that would change what the tools do, wherever a learner has set them.
-_STRANGE = ("GIT_", "HATCH_", "PIP_", "PYTEST_", "PYTHON", "UV_", "VIRTUAL_ENV")
+# Variables that would change what the tools do, wherever a learner (or Jupyter) has set them.
+_STRANGE = (
+    *("CLICOLOR", "FORCE_COLOR", "GIT_", "HATCH_", "PIP_", "PY_COLORS", "PYTEST_", "PYTHON"),
+    *("UV_", "VIRTUAL_ENV"),
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Workshop:
             **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "On duty"),
             **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "duty@moonlight.example"),
             "GIT_TERMINAL_PROMPT": "0",
+            "NO_COLOR": "1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_CACHE_DIR": "1",

@@ -7,8 +7,10 @@ from driving import drive
 from devops_lab.change_flow import ChangeFlow
 from devops_lab.delivery_dashboards import LoopDashboard, loop_dashboard
 from devops_lab.delivery_figures import seen_after_stages, time_of_stages
+from devops_lab.families import wait_until
 from devops_lab.figures import summary_of
 
+PATIENCE_S = 30
 STAGES = ("commit", "build", "test", "release", "deploy", "check")
 
 
@@ -43,12 +45,23 @@ def test_the_summary_has_the_models_measures_and_the_weeks_counts() -> None:
     assert "no failing change is live now" in move(dashboard, hour=130)
 
 
-def test_the_week_can_be_played() -> None:
+def test_the_week_is_played_to_its_end_or_to_a_pause() -> None:
     dashboard = loop_dashboard()
-    before = dashboard.live.summary
-    dashboard.player.value += 1
-    assert dashboard.controls["hour"].value == dashboard.player.value
-    assert dashboard.live.summary != before
+    hour = dashboard.controls["hour"]
+    before = hour.value
+    dashboard.button.click()
+    assert dashboard.button.description == "Pause"
+    assert wait_until(lambda: hour.value > before + 1, within_s=PATIENCE_S)
+    dashboard.button.click()
+    assert wait_until(lambda: dashboard.button.description == "Play the week", within_s=PATIENCE_S)
+    hour.value = hour.max - 1
+    dashboard.button.click()
+    assert wait_until(lambda: not dashboard.is_playing, within_s=PATIENCE_S)
+    assert hour.value == hour.max
+    # From the end it begins afresh.
+    dashboard.button.click()
+    assert wait_until(lambda: 0 < hour.value < hour.max, within_s=PATIENCE_S)
+    dashboard.button.click()
 
 
 def test_what_people_see_names_the_stage_that_changed_it() -> None:
