@@ -246,9 +246,24 @@ class Balancer(Caddy, BalancerProgram):
 
     def failed_checks(self) -> list[tuple[float, str]]:
         """When a server did not pass a check (of `time.time`) and its address, oldest first."""
+        return [(moment, host) for moment, host, is_well in self._checks() if not is_well]
+
+    def left_out(self, since: float = 0.0) -> set[str]:
+        """The addresses of the servers that get no requests now, since their last check failed; by
+        the checks since a moment of `time.time`, such as that of the last change."""
+        last = {host: is_well for moment, host, is_well in self._checks() if moment >= since}
+        return {host for host, is_well in last.items() if not is_well}
+
+    def _checks(self) -> list[tuple[float, str, bool]]:
+        """When a check found something new, of which server, and whether it is well."""
         written = self.log_path.read_text(encoding="utf-8", errors="replace")
-        lines = [json.loads(line) for line in written.split("\n")[:-1] if CHECKER in line]
-        return [(line["ts"], line["host"]) for line in lines if line["msg"] != "host is up"]
+        # A check that a change of the configuration has cut off says nothing about its server.
+        lines = [
+            json.loads(line)
+            for line in written.split("\n")[:-1]
+            if CHECKER in line and "context canceled" not in line
+        ]
+        return [(line["ts"], line["host"], line["msg"] == "host is up") for line in lines]
 
 
 def _nanoseconds(seconds: float) -> int:

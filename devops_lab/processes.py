@@ -228,14 +228,18 @@ def start_together(programs: Sequence[AnyProgram]) -> list[AnyProgram]:
 
     Where one cannot start, none is left.
     """
-    with ThreadPoolExecutor(max(1, len(programs))) as pool:
-        starts = [pool.submit(program.start) for program in programs]
+    pool = ThreadPoolExecutor(max(1, len(programs)))
+    starts = [pool.submit(program.start) for program in programs]
     try:
         return [start.result() for start in starts]
     except BaseException:
+        # After an interrupt the others are still starting, in threads that heard nothing of it.
+        pool.shutdown()
         for program in programs:
             program.stop()
         raise
+    finally:
+        pool.shutdown(wait=False)
 
 
 def stop_all() -> None:

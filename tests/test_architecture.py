@@ -224,6 +224,9 @@ MAY_IMPORT = {
     "dora": "tables",
     "judgement": "experiments",
     "ramps": "experiments judgement",
+    # ways to bring a new version to people
+    "rollouts": "",
+    "deployments": "balancer families judgement loadgen processes rollouts servers tables upstreams",
     "objectives": "",
     "alert_quality": "objectives",
     "alert_rules": "objectives",
