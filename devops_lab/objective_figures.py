@@ -183,11 +183,13 @@ def _scored(calls: pd.DataFrame, incident: pd.DataFrame) -> tuple[pd.Timedelta, 
 
 
 def duration_text(duration: pd.Timedelta) -> str:
-    """A duration as people say it.
+    """A duration as people say it; "never" where it is missing.
 
-    >>> [duration_text(pd.Timedelta(text)) for text in ("5min", "90min", "3D 8h", "4s")]
-    ['5 min', '1.5 h', '3.33 days', '4 s']
+    >>> [duration_text(pd.Timedelta(text)) for text in ("5min", "90min", "3D 8h", "4s", "NaT")]
+    ['5 min', '1.5 h', '3.33 days', '4 s', 'never']
     """
+    if pd.isna(duration):
+        return _("never")
     for unit, length in ((_("days"), "1D"), (_("h"), "1h"), (_("min"), "1min")):
         if abs(duration) >= pd.Timedelta(length) * (2 if length == "1D" else 1):
             return f"{duration / pd.Timedelta(length):.3g} {unit}"
