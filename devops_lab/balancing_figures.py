@@ -117,13 +117,14 @@ def outages(runs: Runs) -> go.Figure:
     divide(figure, [*runs])
     in_legend: set[str] = set()
     for column, run in enumerate(runs.values(), 1):
-        for end, (colour, words, symbol) in ENDS.items():
+        for rank, (end, (colour, words, symbol)) in enumerate(ENDS.items()):
             some = run[run["outcome"] == end]
             figure.add_scatter(
                 x=some["intended_s"].to_numpy(),
                 y=milliseconds(some["latency_s"].to_numpy()),
                 name=words,
                 legendgroup=end,
+                legendrank=rank,
                 mode="markers",
                 marker={"color": COLOURS[colour], "symbol": symbol, "size": 8},
                 # An empty panel would leave its word out of the legend of all.

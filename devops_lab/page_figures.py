@@ -84,7 +84,7 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
     in_legend: set[str] = set()
     for column, attempts in enumerate(runs.values(), 1):
         ends = _ends(attempts)
-        for end, (colour, words, symbol) in _ENDS.items():
+        for rank, (end, (colour, words, symbol)) in enumerate(_ENDS.items()):
             rows = attempts[ends == end]
             points = go.Scatter(
                 x=rows["intended_s"].to_numpy(),
@@ -94,6 +94,7 @@ def how_requests_ended(runs: Mapping[str, DataFrame]) -> go.Figure:
                 # An error at once takes no time at all, and would stand half below the axis.
                 cliponaxis=False,
                 legendgroup=end,
+                legendrank=rank,
                 # An empty panel would leave its word out of the legend of all.
                 showlegend=len(rows) > 0 and end not in in_legend,
                 marker={"color": COLOURS[colour], "symbol": symbol, "size": 8},

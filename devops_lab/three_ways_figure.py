@@ -185,9 +185,9 @@ def _finding(answers: Answers) -> str:
 
 def _setting_in_words(name: str, answers: Answers) -> str:
     ways = {
-        _("formula"): answers.theory,
-        _("simulation"): answers.simulated,
-        _("real servers"): answers.measured,
+        _("Formula"): answers.theory,
+        _("Simulation"): answers.simulated,
+        _("Real servers"): answers.measured,
     }
     text = _("{way}: mean {mean}, p50 {p50}, p95 {p95}, p99 {p99}, errors {errors}.")
     said = [

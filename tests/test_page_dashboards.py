@@ -69,6 +69,13 @@ def test_requests_that_were_lost_are_told_by_how_they_were_lost() -> None:
     assert "frozen: 1 answered, 0 errors at once, 1 without any answer." in summary_of(figure)
 
 
+def test_the_legend_keeps_its_order_whatever_the_first_panel_lacks() -> None:
+    runs = {"frozen": attempts("ok", "timed_out"), "killed": attempts("ok", "refused")}
+    named = [trace for trace in how_requests_ended(runs).data if trace.showlegend]
+    words = [trace.name for trace in sorted(named, key=lambda trace: trace.legendrank)]
+    assert words == ["answered", "an error, at once", "silence, given up"]
+
+
 @pytest.fixture
 def dashboard() -> Iterator[PageUnderLoad]:
     yield page_under_load()

@@ -37,8 +37,8 @@ def test_formula_and_simulation_follow_every_control(dashboard: ThreeWays) -> No
 
 
 def test_the_formula_says_what_can_be_checked_by_hand(dashboard: ThreeWays) -> None:
-    assert "formula: mean 250 ms," in move(dashboard, rate_per_s=16, work_ms=50)
-    assert "formula: mean 100 ms," in move(dashboard, rate_per_s=10)
+    assert "Formula: mean 250 ms," in move(dashboard, rate_per_s=16, work_ms=50)
+    assert "Formula: mean 100 ms," in move(dashboard, rate_per_s=10)
 
 
 def test_a_move_of_the_load_sends_numbers_and_words_and_no_other_picture(
@@ -55,7 +55,7 @@ def test_a_move_of_the_load_sends_numbers_and_words_and_no_other_picture(
 def test_a_balancer_without_a_formula_says_so_and_has_no_line(dashboard: ThreeWays) -> None:
     said = move(dashboard, servers=3, policy="least connections")
     assert "No formula is known for this balancer" in said
-    assert "simulation: mean" in said
+    assert "Simulation: mean" in said
     assert "theory" not in names(dashboard)
 
 
@@ -93,8 +93,8 @@ def test_real_servers_are_laid_over_the_setting_they_were_run_with(dashboard: Th
     assert processes.running() == []
     # A cross for that run, at its own load; no numbers of it beside those of another load.
     assert wait_until(lambda: "measured" in names(dashboard), within_s=10)
-    assert "real servers: mean" not in dashboard.live.summary
-    assert "real servers: mean" in move(dashboard, rate_per_s=16)
+    assert "Real servers: mean" not in dashboard.live.summary
+    assert "Real servers: mean" in move(dashboard, rate_per_s=16)
     move(dashboard, work_ms=100)
     assert "measured" not in names(dashboard)
 

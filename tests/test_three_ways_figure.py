@@ -27,8 +27,8 @@ def test_each_way_says_its_latencies_in_ms_and_its_errors_in_percent() -> None:
     assert heights("simulated", "y3", now=NOW) == [[pytest.approx(5)]]
     assert heights("measured", "y3", now=NOW) == [[pytest.approx(4)]]
     said = summary_of(three_ways(NOW))
-    assert "formula: mean 250 ms, p50 200 ms, p95 700 ms, p99 1 s, errors 5 %." in said
-    assert "real servers: mean 250 ms, p50 200 ms, p95 700 ms, p99 1 s, errors 4 %." in said
+    assert "Formula: mean 250 ms, p50 200 ms, p95 700 ms, p99 1 s, errors 5 %." in said
+    assert "Real servers: mean 250 ms, p50 200 ms, p95 700 ms, p99 1 s, errors 4 %." in said
 
 
 def test_a_kept_setting_is_pale_and_named_once() -> None:
@@ -37,8 +37,8 @@ def test_a_kept_setting_is_pale_and_named_once() -> None:
     shown = [trace.name for trace in figure.data if trace.showlegend]
     assert len(shown) == len(set(shown))
     assert {"A, kept", "theory", "simulated", "measured", "your prediction"} <= set(shown)
-    assert summary_of(figure).startswith("B: now. formula: mean")
-    assert "A: before. simulation: mean" in summary_of(figure)
+    assert summary_of(figure).startswith("B: now. Formula: mean")
+    assert "A: before. Simulation: mean" in summary_of(figure)
 
 
 def test_scales_stand_still_while_a_number_moves_a_little() -> None:
