@@ -213,8 +213,8 @@ def _in_words(many: Experiments, won: np.ndarray, difference: float) -> str:
     told = text.format(
         looks=looks,
         users=int(many.a.users[-1]),
-        first=percent_text(won[:, 0].mean()),
-        last=percent_text(won[:, -1].mean()),
+        first=percent_text(round(won[:, 0].mean(), 3)),
+        last=percent_text(round(won[:, -1].mean(), 3)),
     )
     stopped = won[:, -1]
     if not stopped.any() or difference == 0:
@@ -240,7 +240,8 @@ def differences_that_fit(
         showlegend=True,
         height=MARGIN_PX + ROW_PX * len(counts),
         yaxis={"range": [len(counts) - 0.4, -0.9], "showgrid": False},
-        xaxis={"zeroline": True, "zerolinecolor": COLOURS["theory"], "zerolinewidth": 2},
+        xaxis={"rangemode": "tozero", "zeroline": True, "zerolinewidth": 2}
+        | {"zerolinecolor": COLOURS["theory"]},
     )
     means = [100 * each.difference for each in found.values()]
     figure.add_scatter(
