@@ -105,6 +105,11 @@ def _log(
     )
 
 
+def _letters(answer: Any) -> set[str]:
+    """The letters of several choices; nothing for what is no list."""
+    return {letter(one) for one in answer} if isinstance(answer, (list, tuple, set)) else set()
+
+
 def _is_defended(decision: Any) -> bool:
     return len(sentences(decision[1])) >= 2
 
@@ -360,6 +365,43 @@ EXERCISES = (
         hints=(
             _("Think of two people behind the counter, one of whom faints with the money in hand."),
             _("One sentence about what nobody could know, one about what was done then."),
+        ),
+    ),
+    Exercise(
+        id="07.park",
+        number=6,
+        kind="transfer",
+        title=_("The car park"),
+        is_right=lambda answer: _letters(answer) == {"b", "d"},
+        right_answers=(["b", "d"], ("D", "B"), {"b", "d"}),
+        because=_(
+            "A message that says how it is may come twice. One that says what to change needs an "
+            "id, and a memory. So send the first kind where you can."
+        ),
+        mistakes=(
+            Mistake(
+                answer=["a", "b", "d"],
+                when=lambda answer: "a" in _letters(answer),
+                then=_("Then car 17 would pay 2,000 won too much."),
+                ask=_("What is the bill after the first copy, and what after the second?"),
+            ),
+            Mistake(
+                answer=["b", "c", "d"],
+                when=lambda answer: "c" in _letters(answer),
+                then=_("Then the sign at the gate would promise a place that there is not."),
+                ask=_("How many free places does the sign show after the second copy?"),
+            ),
+            Mistake(
+                answer=["b"],
+                when=lambda answer: _letters(answer) in ({"b"}, {"d"}),
+                then=_("Then you would guard a message that needs no guard."),
+                ask=_("For which other letter is all the same after the second copy?"),
+            ),
+        ),
+        otherwise=_("For each letter: is all the same after the second copy as after the first?"),
+        hints=(
+            _("Idempotent: done twice, it has the same result as done once."),
+            _("Two of the messages say what to change. The others say how it is."),
         ),
     ),
 )

@@ -1,10 +1,17 @@
 """The exercises of lesson 09, availability."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Exercise, Mistake
-from devops_lab.questions.answers import a_letter_alone, chose, is_near, sentences
+from devops_lab.questions.answers import (
+    a_letter_alone,
+    chose,
+    is_near,
+    sentences,
+    told_in_jargon,
+)
 from devops_lab.translation import _
 
 _MTBF_MINUTES = 33 * 24 * 60
@@ -30,6 +37,18 @@ def _names(answer: Any) -> set[str]:
 
 def _named(*wanted: str) -> Callable[[Any], bool]:
     return lambda answer: _names(answer) == set(wanted)
+
+
+_SHARED_WORDS = re.compile(
+    r"same|both|together|share|common|at once|one cause|fuse|power|current|cellar|room|"
+    r"같은|같이|함께|둘 다|두 대|동시에|한꺼번에|전기|정전|지하실|공통",
+    re.IGNORECASE,
+)
+_JARGON = re.compile(
+    r"availab|redundan|common.cause|\bMTBF\b|\bMTTR\b|parallel|independen|single point|config|"
+    r"가용성|공통 원인|단일 장애점|이중화|독립",
+    re.IGNORECASE,
+)
 
 
 EXERCISES = (
@@ -221,6 +240,48 @@ EXERCISES = (
         hints=(
             _("Think of ten years: ten power cuts, nine of which go well."),
             _("Add the dark minutes of all ten, and divide by ten."),
+        ),
+    ),
+    Exercise(
+        id="09.explain",
+        number=5,
+        kind="explain",
+        title=_("Explain it to the hotel"),
+        is_right=lambda text: (
+            len(sentences(text)) >= 2
+            and bool(_SHARED_WORDS.search(text))
+            and not _JARGON.search(text)
+        ),
+        right_answers=(
+            "Both servers hang on the same fuse. When it blows, the second one is as dark as the "
+            "first.",
+            "두 서버는 같은 전기를 씁니다. 정전이 되면 둘 다 멈춥니다.",
+        ),
+        because=_(
+            "The check saw two sentences that speak of what the two have in common. Whether the "
+            "manager understands them, only the manager can say."
+        ),
+        mistakes=(
+            Mistake(
+                answer="Both hang on one fuse.",
+                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                then=_("Then the manager would ask: and what is the second one good for?"),
+                ask=_("Can you say in a second sentence when the second one does not help?"),
+            ),
+            told_in_jargon(
+                "A common cause failure hits both. Redundancy does not help there.", _JARGON
+            ),
+            Mistake(
+                answer="Two are not enough for this. We will buy a third one.",
+                when=lambda text: isinstance(text, str) and not _SHARED_WORDS.search(text),
+                then=_("Then a third one would be bought, and be down in the same minutes."),
+                ask=_("What takes down the first and the second in the same moment?"),
+            ),
+        ),
+        otherwise=_("Can you write it as two sentences of text, in quotation marks?"),
+        hints=(
+            _("Think of two lamps in one room, and of the fuse."),
+            _("One sentence about what the two have in common, one about what follows."),
         ),
     ),
 )

@@ -374,4 +374,53 @@ EXERCISES = (
             _("One sentence about looking at all, one about looking at each."),
         ),
     ),
+    Exercise(
+        id="14.parcels",
+        number=6,
+        kind="transfer",
+        title=_("The parcels"),
+        is_right=lambda percent: is_near(percent, 0.15, 0.02),
+        right_answers=(0.15, 100 * 30 / 19_950, 0.1504),
+        because=_(
+            "30 late parcels among 19,950. The other 50, more than half of all late ones, go to "
+            "one village."
+        ),
+        mistakes=(
+            Mistake(
+                answer=0.4,
+                when=lambda percent: is_near(percent, 0.4),
+                then=_("Then the village would have had no more late parcels than the others."),
+                ask=_("How many parcels are late in all, and how many of these are the village's?"),
+            ),
+            Mistake(
+                answer=0.25,
+                when=lambda percent: is_near(percent, 0.25),
+                then=_("That is what the village alone adds to the share in all."),
+                ask=_("How many late parcels are left for the other places?"),
+            ),
+            Mistake(
+                answer=0.0015,
+                when=lambda percent: is_near(percent, 0.0015, 0.02),
+                then=_("Then fewer than one parcel would be late."),
+                ask=_("In which unit is your number, and which one is wanted?"),
+            ),
+            Mistake(
+                answer=30,
+                when=lambda percent: is_near(percent, 30),
+                then=_("That is how many parcels are late elsewhere, a fine step on the way."),
+                ask=_("Among how many parcels to other places are they?"),
+            ),
+            Mistake(
+                answer=37.5,
+                when=lambda percent: is_near(percent, 37.5),
+                then=_("That is which part of the late parcels goes to other places."),
+                ask=_("And which part of the parcels to other places is late?"),
+            ),
+        ),
+        otherwise=_("How many parcels go to other places, and how many of those are late?"),
+        hints=(
+            _("0.4 % of 20,000 are late. Take the village's away from them."),
+            _("Then take the village's away from all parcels, too, and divide."),
+        ),
+    ),
 )

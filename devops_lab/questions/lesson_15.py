@@ -352,4 +352,53 @@ EXERCISES = (
             _("One sentence about what the bell listens to, one about what it never hears."),
         ),
     ),
+    Exercise(
+        id="15.railway",
+        number=6,
+        kind="transfer",
+        title=_("The railway"),
+        is_right=lambda percent: is_near(percent, 124.67, 0.01),
+        right_answers=(124.67, 125, 100 * (0.10 + 29 * 0.003) / 30 / 0.005),
+        because=_(
+            "The storm alone would have been borne, and so would the usual delays. Both together "
+            "are a quarter more than was promised."
+        ),
+        mistakes=(
+            Mistake(
+                answer=1.2467,
+                when=lambda percent: is_near(percent, 1.2467, 0.01),
+                then=_("Then nearly all of the budget would be left."),
+                ask=_("In which unit is your number, and which one is wanted?"),
+            ),
+            Mistake(
+                answer=66.7,
+                when=lambda percent: is_near(percent, 66.67),
+                then=_("That is what the storm alone costs."),
+                ask=_("What do the other 29 days add to it?"),
+            ),
+            Mistake(
+                answer=58,
+                when=lambda percent: is_near(percent, 58),
+                then=_("Then the storm would have cost nothing."),
+                ask=_("Which share of a month's trains is one day with 10 % late?"),
+            ),
+            Mistake(
+                answer=60,
+                when=lambda percent: is_near(percent, 60),
+                then=_("That is a month without a storm."),
+                ask=_("What does the one day of storm add to it?"),
+            ),
+            Mistake(
+                answer=2060,
+                when=lambda percent: is_near(percent, 2060) or is_near(percent, 2000),
+                then=_("Then every day of the month would have been a day of storm."),
+                ask=_("For how many of the 30 days does each of the two shares hold?"),
+            ),
+        ),
+        otherwise=_("Which share of the month's trains is late, and how many budgets is it?"),
+        hints=(
+            _("Take 1,000 trains a day: how many are late on each day, and how many in the month?"),
+            _("The budget is the 0.5 % that may be late. Divide what is late by it."),
+        ),
+    ),
 )
