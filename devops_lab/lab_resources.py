@@ -118,7 +118,7 @@ class Kind:
 
     def delete(self, state: State) -> None:
         """Take it away; nothing is done where it is gone."""
-        self.lab.remove(state["name"])
+        raise NotImplementedError
 
     def find(self, name: str) -> State:
         """What the resource of this name is, which somebody else has made."""
@@ -136,10 +136,34 @@ class Kind:
         }
 
 
-class ServerKind(Kind):
+class ProgramKind(Kind):
+    """A resource that is a running program of the lab."""
+
+    program: type[WebProgram]
+
+    def delete(self, state: State) -> None:
+        """Stop it."""
+        self.lab.remove(state["name"])
+
+    def running(self, name: str) -> Any:
+        """The program of this name and kind; None where there is none, or it has ended."""
+        program = self.lab.programs.get(name)
+        return program if isinstance(program, self.program) and program.is_running else None
+
+    def started(self, program: WebProgram, planned: State) -> State:
+        """Start it, in the place of one that hangs or has crashed."""
+        there = self.lab.programs.get(program.name)
+        if isinstance(there, self.program) and self.look(program.name) is None:
+            self.lab.remove(program.name)
+        self.lab.add(program)
+        return planned | {"port": program.port, "url": program.url}
+
+
+class ServerKind(ProgramKind):
     """A web server of the bakery. A new version restarts it, other settings it takes at once."""
 
     name = "server"
+    program = Server
     attributes = (
         _NAME,
         Attribute("version", default="1.0"),
@@ -156,17 +180,12 @@ class ServerKind(Kind):
 
     def create(self, planned: State) -> State:
         """A started server."""
-        name = planned["name"]
-        # One that hangs or has crashed makes room.
-        if name in self.lab.programs and self._version(name) is None:
-            self.lab.remove(name)
-        server = Server(**self.settings(planned))
-        self.lab.add(server)
-        return planned | {"port": server.port, "url": server.url}
+        return self.started(Server(**self.settings(planned)), planned)
 
     def look(self, name: str) -> State | None:
         """What it says over HTTP: a process that is there need not be a server that answers."""
-        server, version = self.lab.programs.get(name), self._version(name)
+        server = self.running(name)
+        version = server and _version(server)
         if version is None:
             return None
         return {
@@ -189,21 +208,12 @@ class ServerKind(Kind):
             server.cell = _OWNER
         return planned
 
-    def _version(self, name: str) -> str | None:
-        server = self.lab.programs.get(name)
-        if not isinstance(server, Server) or not server.is_running:
-            return None
-        with contextlib.suppress(OSError):
-            answer = client.ask(server.port, "/healthz", timeout_s=PATIENCE_S)
-            if answer.headers["X-Served-By"] == name:
-                return answer.headers["X-Version"]
-        return None
 
-
-class BalancerKind(Kind):
+class BalancerKind(ProgramKind):
     """Caddy before servers: the one address that customers know."""
 
     name = "balancer"
+    program = Balancer
     attributes = (
         _NAME,
         Attribute("servers", "strings", required=True),
@@ -214,17 +224,13 @@ class BalancerKind(Kind):
 
     def create(self, planned: State) -> State:
         """A started balancer, which tries another server for a second where one is away."""
-        balancer = self.lab.programs.get(planned["name"])
-        if balancer and not _answers(balancer):
-            self.lab.remove(balancer.name)
-        balancer = Balancer(**self.settings(planned), retry_for_s=1.0)
-        self.lab.add(balancer)
-        return planned | {"port": balancer.port, "url": balancer.url}
+        return self.started(Balancer(**self.settings(planned), retry_for_s=1.0), planned)
 
     def look(self, name: str) -> State | None:
         """What it goes by, if it answers at all."""
-        balancer = self.lab.programs.get(name)
-        if not isinstance(balancer, Balancer) or not _answers(balancer):
+        balancer = self.running(name)
+        # It is asked itself: an answer through it would be that of a server.
+        if balancer is None or not balancer.is_ready():
             return None
         return {
             "name": balancer.name,
@@ -335,10 +341,13 @@ def kinds(lab: Lab) -> Mapping[str, Kind]:
     return {f"lab_{kind.name}": kind(lab) for kind in KINDS}
 
 
-def _answers(program: WebProgram) -> bool:
+def _version(server: Server) -> str | None:
+    """The version that it says; None where it says nothing."""
     with contextlib.suppress(OSError):
-        return program.is_running and client.ask(program.port, timeout_s=PATIENCE_S).status > 0
-    return False
+        answer = client.ask(server.port, "/healthz", timeout_s=PATIENCE_S)
+        if answer.headers["X-Served-By"] == server.name:
+            return answer.headers["X-Version"]
+    return None
 
 
 def _is_there(name: str) -> ResourceError:

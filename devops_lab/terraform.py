@@ -38,7 +38,7 @@ class ProvisioningError(RuntimeError):
 
 
 class KilledError(ProvisioningError):
-    """A command that somebody ended by force before it had written down what it did."""
+    """A command that was ended by force before it had written down what it did."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,12 @@ class Terraform:
     def apply(self, saved: Path | None, wish: Wish) -> Iterator[Event]:
         """Do what the saved plan says, or a new one; tells each step."""
         rest = [str(saved)] if saved else wish.words()
-        types = set()
+        is_done = False
         for event in self._events("apply", "-json", "-auto-approve", *rest):
-            types.add(event.get("type"))
+            # A plan of its own ends with a summary, too.
+            is_done = is_done or event.get("changes", {}).get("operation") in ("apply", "destroy")
             yield event
-        if "change_summary" not in types:
+        if not is_done:
             raise KilledError(_killed())
 
     def import_(self, address: str, name: str, wish: Wish) -> None:

@@ -168,6 +168,8 @@ MAY_IMPORT = {
     "reconcile": "lab_resources provisioning_plans terraform",
     "provisioning": "cells course lab_provider lab_resources leftovers processes"
     " provisioning_plans reconcile servers terraform",
+    "preparedness": "balancer families servers tables",
+    "provisioning_figures": "figures preparedness",
     # figures
     "figures": "",
     "request_figures": "figures",
