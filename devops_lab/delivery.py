@@ -71,7 +71,6 @@ class Delivery:
         self._deployments: list[dict[str, Any]] = []
         # The releases that can be gone back to, and last the present one.
         self._live: list[str] = []
-        self._committed: dict[str, datetime] = {}
 
     def start(self) -> Self:
         """Begin the history of the source and deliver its first release."""
@@ -154,12 +153,7 @@ class Delivery:
     def commit(self, message: str) -> Stage:
         """Keep what was edited as a new state of the source, which has a version of its own."""
 
-        def work() -> str:
-            said = self._pipeline.commit(message)
-            self._committed.setdefault(self._pipeline.repository.head().version, _now())
-            return said
-
-        return self._stage("commit", work)
+        return self._stage("commit", lambda: self._pipeline.commit(message))
 
     def build(self) -> Stage:
         """Make one file, a wheel, of the newest commit."""
@@ -199,7 +193,11 @@ class Delivery:
         return runs[-1].log.read_text(encoding="utf-8")
 
     def deployments(self) -> "DataFrame":
-        """Your deployments, for `dora.measures`: a table of `tables.DEPLOYMENTS`."""
+        """Your deployments, for `dora.measures`: a table of `tables.DEPLOYMENTS`.
+
+        Times are UTC; git counts those of commits in whole seconds, so that a lead time may be up
+        to a second too long.
+        """
         rows = {name: [row[name] for row in self._deployments] for name in DEPLOYMENTS}
         return table(rows, DEPLOYMENTS)
 
@@ -231,12 +229,18 @@ class Delivery:
         shown = [text, *lines[:1], *lines[1:][-_MOST_LINES:]]
         if len(lines) > _MOST_LINES + 1:
             shown.append(_("(All of it: {log})").format(log=f"logs/{stage.log.name}"))
-        return "\n".join((*shown, _REMEDIES[stage.stage]))
+        return "\n".join((*shown, self._remedy(stage.stage)))
+
+    def _remedy(self, stage: str) -> str:
+        if stage == "deploy" and all(server.is_running for server in self.servers):
+            text = _("Nothing has changed for anybody: people still have release {version}.")
+            return text.format(version=self.version)
+        return _REMEDIES[stage]
 
     def _deploy(self) -> str:
-        version = self._pipeline.repository.head().version
+        head = self._pipeline.head
+        version, committed = head.version, head.time.replace(tzinfo=None)
         self._pipeline.install(version)
-        committed = self._committed.get(version, self._pipeline.repository.head().time)
         row = {"change": version, "committed": committed, "failed": False, "recovered": None}
         if version != self.version:
             self._live.append(version)
@@ -292,7 +296,7 @@ _REMEDIES = {
     "build": _("Nothing was built. Mend the source, and commit it: only commits are built."),
     "test": _("Nothing was released. Mend the source or the test, and commit it."),
     "release": _("Nothing was deployed. Mend it and run release() again."),
-    "deploy": _("The servers do not run this release. roll_back() brings the one before back."),
+    "deploy": _("No server runs now. roll_back() brings the release before this one back."),
     "check": _("People have a sick release. roll_back() brings the one before back."),
     "roll_back": _("Mend the source and deliver it: that is called fixing forward."),
 }

@@ -6,6 +6,7 @@ read it. Next to each file stands its hash: a fingerprint of the bytes, another 
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 from devops_lab.machine import find_program
@@ -74,5 +75,5 @@ def sha256(file: Path) -> str:
 def _installer() -> list[str]:
     if find_program("uv"):
         # It would not look for a release that is newer than its last look.
-        return ["uv", "pip", "install", "--quiet", "--refresh", "--python", "python"]
+        return ["uv", "pip", "install", "--quiet", "--refresh", "--python", sys.executable]
     return ["python", "-m", "pip", "install", "--quiet"]

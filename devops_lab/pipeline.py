@@ -11,7 +11,7 @@ from typing import Any
 
 from devops_lab import rules
 from devops_lab.package_index import PACKAGE, PackageIndex, ReleaseError, sha256
-from devops_lab.repository import Repository
+from devops_lab.repository import Commit, Repository
 from devops_lab.translation import _
 from devops_lab.workshop import Workshop
 
@@ -29,18 +29,23 @@ class Pipeline:
         self._workshop = workshop
         self.repository = Repository(workshop)
         self.index = PackageIndex(workshop)
+        self._head: Commit | None = None
+
+    @property
+    def head(self) -> Commit:
+        """The newest commit, as the last commit or build saw it."""
+        return self._head or self._look()
 
     def commit(self, message: str) -> str:
         """Keep what was edited as a new state of the source."""
-        said = self.repository.commit(message)
-        head = self.repository.head()
+        said, head = self.repository.commit(message), self._look()
         if not said:
             said = _("Nothing was edited since the last commit, {id}.").format(id=head.id)
-        return _("{said}\nIts version: {version}").format(said=said, version=head.version)
+        return _("{said}\nRecorded as version {version}").format(said=said, version=head.version)
 
     def build(self) -> str:
         """Make one file of the newest commit, a wheel: the same bytes each time."""
-        head = self.repository.head()
+        head = self._look()
         shutil.rmtree(self._checkout, ignore_errors=True)
         archive = self._workshop.folder / "checkout.zip"
         self._workshop.run(["git", "archive", "--output", str(archive), "HEAD"])
@@ -63,7 +68,7 @@ class Pipeline:
 
     def release(self) -> str:
         """Put the wheel into the index, and its version and hash into a tag of the commit."""
-        wheel, version = self._wheel(), self.repository.head().version
+        wheel, version = self._wheel(), self.head.version
         self.index.add(wheel)
         self.repository.tag(version, sha256(wheel))
         return _("{file} is in the package index; the commit has the tag v{version}.").format(
@@ -87,12 +92,17 @@ class Pipeline:
             raise ValueError(text.format(file=FILE, path=path))
         return path, rules.whole("tries", tries, at_least=1, at_most=100)
 
+    def _look(self) -> Commit:
+        # Somebody may have committed by hand.
+        self._head = self.repository.head()
+        return self._head
+
     @property
     def _checkout(self) -> Path:
         return self._workshop.folder / "checkout"
 
     def _wheel(self) -> Path:
-        version = self.repository.head().version
+        version = self.head.version
         for wheel in self._checkout.glob(f"dist/{PACKAGE}-{version}-*.whl"):
             return wheel
         text = _("There is no wheel of version {version} yet. Run build() first.")

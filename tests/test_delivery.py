@@ -5,6 +5,7 @@ import random
 import signal
 import socket
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def test_a_change_reaches_people_with_its_deployment_and_not_before(delivery: De
     assert seen(delivery, "/price/13") == {"19500"}
 
 
+def test_a_commit_made_by_hand_is_delivered_too(delivery: Delivery) -> None:
+    delivery.edit(*MENDED)
+    for words in (["add", "--all"], ["commit", "--message", "By hand"]):
+        delivery.workshop.run(["git", *words])
+    assert set(delivery.deliver("Nothing more").outcome) == {"done"}
+    assert "Nothing was edited since the last commit" in delivery.log("commit")
+    assert seen(delivery, "/price/13") == {"18000"}
+    history = delivery.deployments()
+    assert (history.committed < history.deployed).all()
+
+
 def test_two_builds_of_a_commit_are_the_same_bytes(delivery: Delivery) -> None:
     first, second = delivery.build().said, delivery.build().said
     assert "sha256" in first
@@ -77,8 +89,9 @@ def test_a_file_that_was_changed_in_the_index_is_not_installed(delivery: Deliver
     delivery.build()
     delivery.release()
     (wheel,) = delivery.workshop.index.glob("moonlight/*1.0.1*.whl")
-    wheel.write_bytes(wheel.read_bytes() + b"!")
-    with pytest.raises(StageError, match=r"(?is)stage “deploy”.*hash"):
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("moonlight/stranger.py", "print('hello')")
+    with pytest.raises(StageError, match=r"(?is)stage “deploy”.*hash.*still have release 1\.0\.0"):
         delivery.deploy()
     assert set(delivery.ask().release) == {"1.0.0"}
     with pytest.raises(StageError, match="A version that was released never changes"):
