@@ -229,6 +229,7 @@ MAY_IMPORT = {
     # ways to bring a new version to people
     "rollouts": "",
     "deployments": "balancer families judgement loadgen processes rollouts servers tables upstreams",
+    "changes": "balancer deployments judgement loadgen processes rollouts tables",
     "objectives": "",
     "alert_quality": "objectives",
     "alert_rules": "objectives",
