@@ -65,7 +65,7 @@ def _bought(*things: str) -> Callable[[Any], bool]:
 
 _MEMORY_WORDS = re.compile(
     r"remember|know|knows|forget|forgot|memory|note|seen|met|log(?:ged|s)? (?:in|out)|session|"
-    r"기억|모르|모릅|잊|알아|세션|로그인|메모",
+    r"기억|모르|모릅|몰라|몰랐|잊|알아|알고|적어|적힌|기록|세션|로그인|메모",
     re.IGNORECASE,
 )
 

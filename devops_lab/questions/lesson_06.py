@@ -24,12 +24,12 @@ def _is_defended(decision: Any) -> bool:
 
 
 def _words(answers: Any) -> list[str]:
-    return [letter(answer) for answer in answers]
+    return [letter(answer).replace("-", " ") for answer in answers]
 
 
 def _said(place: int, *words: str) -> Callable[[Any], bool]:
     """A test of three short answers: whether this one (1 to 3) is one of these words."""
-    return lambda answers: is_list_of(answers, 3) and letter(answers[place - 1]) in words
+    return lambda answers: is_list_of(answers, 3) and _words(answers)[place - 1] in words
 
 
 _NIGHTS = ["flapping", "bottleneck", "slow start"]
@@ -268,7 +268,7 @@ EXERCISES = (
         kind="read",
         title=_("A stranger's night"),
         is_right=lambda words: _words(words) == _NIGHTS,
-        right_answers=(_NIGHTS, ("Flapping", " bottleneck", "SLOW START")),
+        right_answers=(_NIGHTS, ("Flapping", " bottleneck", "SLOW-START")),
         because=_(
             "Steady load and servers that come and go; more servers and longer waits; a load that "
             "is there before its servers are."

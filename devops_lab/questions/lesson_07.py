@@ -94,13 +94,19 @@ def _numbers(*wanted: float | None) -> Callable[[Any], bool]:
     )
 
 
+def _promise(answer: Any) -> str:
+    """The promise that was named, in English or Korean."""
+    named = letter(answer).replace("-", " ")
+    return {"최소 한 번": "at least once", "최대 한 번": "at most once"}.get(named, named)
+
+
 def _log(
     promise: str | None = None, lease_s: float | None = None, enough_s: float | None = None
 ) -> Callable[[Any], bool]:
     """A test of what was read from the stranger's log; None stands for any."""
     return lambda answer: (
         is_list_of(answer, 3)
-        and (promise is None or letter(answer[0]) == promise)
+        and (promise is None or _promise(answer[0]) == promise)
         and _numbers(lease_s, enough_s)(list(answer[1:]))
     )
 
@@ -279,7 +285,7 @@ EXERCISES = (
         kind="read",
         title=_("A stranger's log"),
         is_right=_log("at least once", 3, 5),
-        right_answers=(["at least once", 3, 5], ("At least once", 3.0, 5.0)),
+        right_answers=(["at least once", 3, 5], ("At-least-once", 3.0, 5.0), ["최소 한 번", 3, 5]),
         because=_(
             "Worker p was not dead, only slow, and the lease did not wait for it: the log of a "
             "double payment nearly always looks like this."
