@@ -51,8 +51,8 @@ def _look(ready: int, busy: float, starting: int = 0) -> Look:
 
 
 _BUSY = Case(
-    (_look(2, 0.8),),
-    _("3, for 2 servers that are 80 % busy"),
+    (_look(2, 0.7),),
+    _("3, for 2 servers that are 70 % busy"),
     lambda gave: gave == 3,
 )
 _ORDERED = Case(
@@ -189,7 +189,7 @@ EXERCISES = (
                 answer=_rounded_down,
                 when=lambda failed: failed.case is _BUSY and failed.gave == 2,
                 then=_("Then they would stay busier than the target, for ever."),
-                ask=_("The formula wants 2.67 servers. How many whole ones are enough?"),
+                ask=_("The formula wants 2.33 servers. How many whole ones are enough?"),
             ),
             Mistake(
                 answer=_closed_at_night,
