@@ -17,6 +17,7 @@ from devops_lab.figures import (
     measured_crosses,
     milliseconds,
     percent_text,
+    scale_end,
     simulated_points,
     theory_line,
     time_text,
@@ -127,6 +128,8 @@ def outages(runs: Runs) -> go.Figure:
                 legendrank=rank,
                 mode="markers",
                 marker={"color": COLOURS[colour], "symbol": symbol, "size": 8},
+                # What takes no time at all would stand half below the axis.
+                cliponaxis=False,
                 # An empty panel would leave its word out of the legend of all.
                 showlegend=len(some) > 0 and end not in in_legend,
                 row=1,
@@ -135,6 +138,9 @@ def outages(runs: Runs) -> go.Figure:
             in_legend |= {end} if len(some) else set()
         for trouble, (begin_s, end_s) in run.attrs.get("outages", {}).items():
             _shade(figure, column, trouble, begin_s, end_s)
+    # Room above the points for the names of the troubles.
+    longest_ms = milliseconds(max(run["latency_s"].max() for run in runs.values()))
+    figure.update_yaxes(range=[0, scale_end(1.15 * longest_ms, least=20)])
     return figure.update_layout(showlegend=True)
 
 
@@ -275,7 +281,7 @@ def fleet_day(
     if measured is not None and len(measured.looks):
         looks = measured.looks
         crosses = measured_crosses(looks["time_s"].to_numpy(), looks["ready"].to_numpy())
-        figure.add_trace(crosses.update(name=_("ready, measured")))
+        figure.add_trace(crosses.update(name=_("ready, measured"), cliponaxis=False))
     for trace, one in ((simulated_points, simulated), (measured_crosses, measured)):
         if one is None:
             continue
@@ -283,7 +289,8 @@ def fleet_day(
             one.attempts["intended_s"].to_numpy(),
             milliseconds(one.attempts["latency_s"].to_numpy()),
         )
-        figure.add_trace(points.update(yaxis="y2", marker_size=5, showlegend=False))
+        look = {"marker_size": 5, "showlegend": False, "cliponaxis": False}
+        figure.add_trace(points.update(yaxis="y2", **look))
     if predicted_ms is not None:
         figure.add_trace(_prediction(day.duration_s, predicted_ms, yaxis="y2"))
     return figure.update_layout(_two_floors(day, autoscaler))

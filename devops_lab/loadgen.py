@@ -10,7 +10,7 @@ import ipaddress
 import json
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -266,9 +266,14 @@ def send_load(
     """
     with Load(url, rate_per_s, duration_s, **options) as load:
         attempts = load.wait()
-    if note := lateness_note(attempts, load.run_in_words):
-        print(textwrap.fill(note, LINE))
+    print_notes([note] if (note := lateness_note(attempts, load.run_in_words)) else [])
     return attempts
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print each note, in lines that fit a notebook."""
+    for note in notes:
+        print(textwrap.fill(note, LINE))
 
 
 def lateness_note(attempts: "DataFrame", run: str = "") -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from devops_lab.balancer import Balancer
 from devops_lab.families import wait_until
 from devops_lab.fault_injection import FaultInjection
-from devops_lab.loadgen import MOST_REQUESTS, Load, lateness_note
+from devops_lab.loadgen import MOST_REQUESTS, Load, lateness_note, print_notes
 from devops_lab.measurable import (
     BINDER,
     POLICIES,
@@ -66,8 +66,7 @@ def measure(
     # Two at once would measure each other, in a sweep for instance.
     with _one_at_a_time, Measurement(scenario, requests, duration_s=duration_s) as running:
         attempts = running.wait()
-    for note in attempts.attrs["notes"]:
-        print(note)
+    print_notes(attempts.attrs["notes"])
     return attempts
 
 

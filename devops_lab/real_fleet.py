@@ -19,7 +19,7 @@ from devops_lab.autoscaler import LOOKS, Autoscaler, Counters, Day, FleetDay, lo
 from devops_lab.balancer import Balancer
 from devops_lab.client import ask
 from devops_lab.families import wait_until
-from devops_lab.loadgen import Load, lateness_note
+from devops_lab.loadgen import Load, lateness_note, print_notes
 from devops_lab.measurable import POLICIES, limits, obstacle
 from devops_lab.processes import AnyProgram, Program, ProgramError, free_port, start_together
 from devops_lab.servers import Server
@@ -63,8 +63,7 @@ def measure_fleet(day: Day, autoscaler: Autoscaler) -> FleetDay:
     """
     with RealFleet(day, autoscaler) as fleet:
         found = fleet.wait()
-    for note in found.notes:
-        print(note)
+    print_notes(found.notes)
     return found
 
 
