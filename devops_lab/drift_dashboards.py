@@ -2,12 +2,10 @@
 
 import plotly.graph_objects as go
 
-from devops_lab.dashboards import Dashboard, menu, slider, steps
-from devops_lab.drift_figures import fleet_drift, hours_of_work
+from devops_lab.dashboards import Dashboard, slider, steps
+from devops_lab.drift_figures import drift_and_hours
 from devops_lab.toil import Upkeep, automated, by_hand
 from devops_lab.translation import _
-
-DRIFT, HOURS = _("how many servers differ"), _("how many hours it takes")
 
 
 def fleet_upkeep() -> Dashboard:
@@ -15,7 +13,6 @@ def fleet_upkeep() -> Dashboard:
     return Dashboard(
         _draw,
         {
-            "shown": menu(_("show"), [DRIFT, HOURS]),
             "servers": slider(_("servers"), 1, 100, 12),
             "changes": slider(_("changes a week"), 0, 10, 2),
             "errors": steps(_("steps by hand that go wrong (%)"), (0, 0.1, 0.2, 0.5, 1, 2, 5), 1),
@@ -28,7 +25,6 @@ def fleet_upkeep() -> Dashboard:
 
 
 def _draw(
-    shown: str,
     servers: int,
     changes: int,
     errors: float,
@@ -46,4 +42,4 @@ def _draw(
     )
     hand = by_hand(work)
     program = automated(work, set_up_hours=set_up, described_share=described / 100)
-    return hours_of_work(hand, program) if shown == HOURS else fleet_drift(work, hand, program)
+    return drift_and_hours(work, hand, program)

@@ -41,7 +41,7 @@ def fleet_drift(
     ]
     by_hand, automated = (percent_text(round(shares[-1], 2)) for shares in expected)
     finding = _(
-        "After {weeks} weeks {by_hand} of the servers differ by hand, {automated} automated"
+        "After {weeks} weeks {by_hand} of the servers have drifted; automated, it is {automated}"
     )
     words = {"weeks": weeks, "by_hand": by_hand, "automated": automated}
     summary = _(
@@ -71,37 +71,50 @@ def fleet_drift(
     return figure.update_yaxes(range=[0, 105]).update_layout(showlegend=True)
 
 
-def hours_of_work(hand: Practice, program: Practice, *, weeks: int = 26) -> go.Figure:
-    """The hours that each practice has taken since its beginning, and when they cross."""
+def drift_and_hours(
+    work: Upkeep, hand: Practice, program: Practice, *, weeks: int = 26
+) -> go.Figure:
+    """Both practices in each of two panels: the expected share of servers that are not as they
+    should be, and the hours that it has taken since the beginning."""
+    at_week = np.arange(weeks + 1)
+    shares = [drifted_share(each, weeks, found_share=work.found_share) for each in (hand, program)]
+    finding, summary = _in_words(hand, program, shares)
+    figure = drawing(finding, summary, x=_("weeks"), y=_("servers that have drifted (%)"))
+    divide(figure, [_("drift"), _("work")])
+    looks = ((hand, _("by hand"), "solid"), (program, _("automated"), "dash"))
+    for (practice, name, dash), share in zip(looks, shares, strict=True):
+        drift = theory_line(at_week, 100 * share).update(name=name, line_dash=dash)
+        figure.add_trace(drift, row=1, col=1)
+        line = {"color": COLOURS["wait"], "width": 2.5, "dash": dash}
+        hours = practice.set_up_hours + practice.hours_per_week * at_week
+        work_done = go.Scatter(x=at_week, y=hours, mode="lines", line=line, showlegend=False)
+        figure.add_trace(work_done, row=1, col=2)
+    figure.update_yaxes(range=[0, 105], col=1)
+    # The panels share their weeks only.
+    own = {"matches": None, "showticklabels": True, "ticks": "outside", "rangemode": "tozero"}
+    figure.update_yaxes(title_text=_("hours since the beginning"), col=2, **own)
+    return figure.update_layout(showlegend=True)
+
+
+def _in_words(hand: Practice, program: Practice, shares: list[np.ndarray]) -> tuple[str, str]:
+    """The finding, and the numbers of the last week."""
     even = break_even_weeks(hand, program)
     if math.isinf(even):
-        finding = _("The hours that automating takes never come back")
+        finding = _("Drift {hand} by hand, {program} automated; the hours never come back")
     else:
-        finding = _("The hours that automating takes have come back after {weeks:.1f} weeks")
-    finding = finding.format(weeks=even)
-    at_week = np.arange(weeks + 1)
-    looks = (
-        (hand, _("by hand"), {"color": COLOURS["wait"], "width": 3}),
-        (program, _("automated"), {"color": COLOURS["ok"], "width": 3, "dash": "dash"}),
-    )
-    lines = [
-        go.Scatter(
-            x=at_week,
-            y=practice.set_up_hours + practice.hours_per_week * at_week,
-            mode="lines",
-            name=name,
-            line=line,
-        )
-        for practice, name, line in looks
-    ]
+        finding = _("Drift {hand} by hand, {program} automated; hours back after {even:.1f} weeks")
     summary = _(
-        "{finding}: by hand {hand:.1f} hours a week, automated {program:.1f}, after {set_up:.0f} "
-        "hours to begin with."
-    ).format(
-        finding=finding,
-        hand=hand.hours_per_week,
-        program=program.hours_per_week,
-        set_up=program.set_up_hours,
+        "After {weeks} weeks: by hand {hand} of the servers have drifted, at {hand_hours:.1f} "
+        "hours a week; automated {program}, at {program_hours:.1f} hours a week and {set_up:.0f} "
+        "to begin with."
     )
-    x, y = _("weeks"), _("hours of work since the beginning")
-    return drawing(finding, summary, x=x, y=y, traces=lines, showlegend=True)
+    words = {
+        "weeks": len(shares[0]) - 1,
+        "even": even,
+        "hand": percent_text(round(shares[0][-1], 2)),
+        "program": percent_text(round(shares[1][-1], 2)),
+        "hand_hours": hand.hours_per_week,
+        "program_hours": program.hours_per_week,
+        "set_up": program.set_up_hours,
+    }
+    return finding.format(**words), summary.format(**words)

@@ -1,11 +1,10 @@
 """What the figures of drift and of hours say; the dashboard, driven."""
 
 import numpy as np
-import pytest
 from driving import drive
 
-from devops_lab.drift_dashboards import HOURS, fleet_upkeep
-from devops_lab.drift_figures import fleet_drift, hours_of_work
+from devops_lab.drift_dashboards import fleet_upkeep
+from devops_lab.drift_figures import drift_and_hours, fleet_drift
 from devops_lab.figures import summary_of
 from devops_lab.toil import Upkeep, automated, by_hand, drifted_share
 
@@ -26,22 +25,20 @@ def test_drift_is_drawn_in_per_cent_beside_the_fleet_by_lot_and_the_prediction()
 
 
 def test_hours_begin_with_the_set_up_and_cross_where_the_title_says() -> None:
-    figure = hours_of_work(HAND, PROGRAM)
-    hand, program = (np.array(line.y) for line in figure.data)
+    figure = drift_and_hours(WORK, HAND, PROGRAM)
+    hand_drift, hand, program_drift, program = (np.array(line.y) for line in figure.data)
+    assert (hand_drift[1:] > program_drift[1:]).all()
     assert (hand[0], program[0]) == (0, PROGRAM.set_up_hours)
     assert hand[7] < program[7]
     assert hand[8] > program[8]
     assert "7.5 weeks" in figure.layout.title.text
     alone = Upkeep(servers=1)
-    never = hours_of_work(by_hand(alone), automated(alone))
+    never = drift_and_hours(alone, by_hand(alone), automated(alone))
     assert "never come back" in never.layout.title.text
 
 
-@pytest.mark.parametrize("shown", [None, HOURS])
-def test_the_dashboard_follows_each_control(shown: str | None) -> None:
+def test_the_dashboard_follows_each_control() -> None:
     dashboard = fleet_upkeep()
-    if shown:
-        dashboard.controls["shown"].value = shown
     before = dashboard.live.summary
     dashboard.controls["servers"].value = 3
     assert dashboard.live.summary != before
