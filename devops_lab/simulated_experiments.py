@@ -1,7 +1,7 @@
 """A thousand experiments at once: what becomes of them if one looks so often, and stops by a rule.
 
     many = simulate_experiments(base_share=0.20, users=2_000, looks=10)
-    many.won("peek").mean()
+    many.winner_share("peek")
 
 Each user of a simulated experiment decides by lot and independently of all others. All experiments
 get the same number of users of each version between two looks.
@@ -58,6 +58,10 @@ class Experiments:
         """Whether an experiment had a winner by each look, A or B, if one stops at the first."""
         return np.logical_or.accumulate(self.significant(rule), axis=1)
 
+    def winner_share(self, rule: str) -> float:
+        """The share of the experiments that have had a winner by the last look."""
+        return float(self.won(rule)[:, -1].mean())
+
 
 def simulate_experiments(
     base_share: float,
@@ -75,8 +79,8 @@ def simulate_experiments(
     Raises ValueError where there are fewer users than looks.
 
     >>> many = simulate_experiments(0.20, users=2_000, looks=10)
-    >>> [int(many.won(rule)[:, -1].sum()) for rule in ("once", "peek")]
-    [55, 203]
+    >>> [many.winner_share(rule) for rule in ("once", "peek")]
+    [0.055, 0.203]
     """
     share("base_share", base_share)
     share("base_share + difference", base_share + difference)

@@ -8,17 +8,19 @@ order, and the events of both, asked with SQL.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from devops_lab.balancer import Balancer
 from devops_lab.client import Answer
 from devops_lab.experiments import Counted
+from devops_lab.judgement import GO_ON
 from devops_lab.keyed_hash import place_of
 from devops_lab.logs import Logs
 from devops_lab.processes import ProgramError, start_together
 from devops_lab.purpose_servers import PurposeServer
+from devops_lab.ramps import Decision, Ramp
 from devops_lab.rules import share, whole
 from devops_lab.tables import USAGE
 from devops_lab.translation import _
@@ -166,10 +168,33 @@ class UsageShop:
         with ThreadPoolExecutor(BROWSERS) as browsers:
             list(browsers.map(come, range(1, users + 1)))
 
+    def climb(
+        self, ramp: Ramp, *, users: int, order_shares: Mapping[str, float]
+    ) -> Iterator[tuple[float, Decision]]:
+        """The share and the decision of each stage, to the last one that is reached: version B is
+        shown to that share, so many new users come, and what the ramp decides is done.
+
+        It ends after the last stage, or where the decision is not to go on. Raises ValueError where
+        so few users came that nobody saw one of the versions.
+        """
+        self.set_share(ramp.stages[0])
+        for share_b in ramp.stages:
+            group = f"stage-{share_b}"
+            self.receive(group, users=users, order_shares=order_shares)
+            counts = self.counted(group)
+            if len(counts) < 2:
+                raise ValueError(_("users are too few: nobody saw one of the versions."))
+            decision = ramp.decide(share_b, counts["A"], counts["B"])
+            self.set_share(decision.share_b)
+            yield share_b, decision
+            if decision.verdict != GO_ON:
+                return
+
     def counted(self, group: str, event: str = "order") -> dict[str, Counted]:
         """How many users of this group saw each version, and how many of them did `event`.
 
-        Each user counts once, however often they came.
+        Each user counts once, however often they came. Groups whose names begin alike are counted
+        together: "day" is day-1, day-2 and so on.
         """
         found = self.events.sql(_COUNTS, event=event, prefix=f"{group}-")
         return {variant: Counted(users, done) for variant, users, done in found.values.tolist()}

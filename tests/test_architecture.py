@@ -221,8 +221,8 @@ MAY_IMPORT = {
     "simulated_experiments": "experiments",
     "verdicts": "experiments",
     "usage_server": "access_log event_log http1 keyed_hash purpose_program shop",
-    "usage": "balancer client experiments keyed_hash logs processes purpose_servers tables"
-    " usage_server",
+    "usage": "balancer client experiments judgement keyed_hash logs processes purpose_servers ramps"
+    " tables usage_server",
     "dora": "tables",
     "judgement": "experiments",
     "ramps": "experiments judgement",

@@ -48,9 +48,7 @@ def test_a_true_difference_is_found_and_said_to_be_the_better_one() -> None:
     real = simulate_experiments(0.2, users=4_000, looks=10, difference=0.04)
     figure = looked_at(real, "once", base_share=0.2, difference=0.04)
     assert "find the better one" in title(figure)
-    assert named(figure, "theory").y[0] == pytest.approx(
-        100 * real.won("once")[:, -1].mean(), abs=3
-    )
+    assert named(figure, "theory").y[0] == pytest.approx(100 * real.winner_share("once"), abs=3)
     assert "on average" in summary_of(figure)
 
 

@@ -9,6 +9,7 @@ from required import require
 
 from devops_lab.keyed_hash import place_of
 from devops_lab.logs import Logs
+from devops_lab.ramps import Ramp
 from devops_lab.tables import USAGE
 from devops_lab.usage import UsageShop
 from devops_lab.usage_server import variant_of
@@ -82,6 +83,26 @@ def test_who_sees_b_goes_on_seeing_it_when_the_share_grows() -> None:
             assert shop.visit(b).headers["X-Variant"] == "B"
         with pytest.raises(ValueError, match="For 5 % write 0.05"):
             shop.set_share(5)
+
+
+def test_a_bad_version_climbs_until_its_harm_is_clear_and_a_good_one_to_the_top() -> None:
+    ramp = Ramp(stages=(0.1, 0.3, 0.5), users=5)
+    for b_orders, verdicts in ((0.1, ["go on", "roll back"]), (0.5, ["go on"] * 3)):
+        with UsageShop("form", servers=1) as shop:
+            climbed = list(shop.climb(ramp, users=100, order_shares={"A": 0.5, "B": b_orders}))
+            events = shop.events.lines()
+            shares = [server.share_b for server in shop.servers]
+        assert [decision.verdict for _share, decision in climbed] == verdicts
+        assert [share for share, _decision in climbed] == list(ramp.stages[: len(verdicts)])
+        assert shares == [climbed[-1][1].share_b]
+        assert set(events["user"].str.rsplit("-", n=1).str[0]) == {
+            f"stage-{share}" for share, _decision in climbed
+        }
+
+
+def test_a_ramp_without_anybody_in_a_version_says_so() -> None:
+    with UsageShop("form", servers=1) as shop, pytest.raises(ValueError, match="nobody saw one"):
+        list(shop.climb(Ramp(stages=(0.0, 0.5)), users=3, order_shares={"A": 0.5, "B": 0.5}))
 
 
 def test_another_experiment_draws_other_users() -> None:
