@@ -334,6 +334,7 @@ class _Run:
         except BaseException:
             self._take_back()
             raise
+        self._note()
         text = _("Version {version} is live on {count} servers.")
         return DONE, text.format(count=len(self._fleet.servers), **names)
 

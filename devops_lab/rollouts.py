@@ -23,7 +23,7 @@ USERS = 100
 # With fewer answers of a canary nobody can tell bad luck from a bad version.
 ENOUGH_ANSWERS = 50
 # What a start takes, and to finish what is under way, on a machine with little else to do.
-START_S, DRAIN_S = 0.3, 0.1
+START_S, DRAIN_S = 0.35, 0.15
 
 
 @dataclass(frozen=True)

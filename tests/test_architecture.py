@@ -184,6 +184,7 @@ MAY_IMPORT = {
     " scenario tables",
     "message_figures": "figures",
     "balancing_figures": "autoscaler figures",
+    "deployment_figures": "deployments figures rollouts",
     "scaling_figures": "figures scaling",
     "live_figure": "figures",
     "traffic_view": "figures service",
@@ -198,6 +199,7 @@ MAY_IMPORT = {
     " three_ways_figure",
     "balancing_dashboards": "autoscaler balancing_figures dashboards measure model_and_real"
     " real_fleet scenario simulate simulated_fleet",
+    "deployment_dashboards": "dashboards deployment_figures deployments model_and_real rollouts",
     "no_delay": "",
     # metrics
     "labels": "",
