@@ -69,7 +69,7 @@ outputs: $(MADE)-test ## run every lesson and store the outputs that the tests c
 
 constraints: ## choose the newest versions again, for everything and for Binder
 	$(call freeze,.[all$(COMMA)test],/dev/null,constraints.txt)
-	$(call freeze,.[simulation],constraints.txt,binder/requirements.txt)
+	$(call freeze,.[simulation$(COMMA)ansible],constraints.txt,binder/requirements.txt)
 	rm -rf $(PINNING)
 
 clean: ## remove what was installed and cached; your work/ stays
