@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas import DataFrame
 
-_REFUSALS = (CommandError, OSError, ProgramError, ReleaseError, ValueError)
+# What tools, the system, an earlier stage or a line of pipeline.toml may have against a stage.
+_REFUSALS = (CommandError, OSError, ProgramError, ReleaseError, TypeError, ValueError)
 _MOST_LINES = 20
 
 
@@ -73,10 +74,13 @@ class Delivery:
         self._live: list[str] = []
 
     def start(self) -> Self:
-        """Begin the history of the source and deliver its first release."""
-        if not self._stages:
+        """Begin the history of the source and deliver its first release; later, start the servers
+        again where they were stopped."""
+        if not self._live:
             self._pipeline.repository.create()
             self._run_all(_("The shop as we found it"))
+        elif not self._is_running:
+            restart(self.servers, self.version)
         return self
 
     def stop(self) -> None:
@@ -152,7 +156,6 @@ class Delivery:
 
     def commit(self, message: str) -> Stage:
         """Keep what was edited as a new state of the source, which has a version of its own."""
-
         return self._stage("commit", lambda: self._pipeline.commit(message))
 
     def build(self) -> Stage:
@@ -232,7 +235,7 @@ class Delivery:
         return "\n".join((*shown, self._remedy(stage.stage)))
 
     def _remedy(self, stage: str) -> str:
-        if stage == "deploy" and all(server.is_running for server in self.servers):
+        if stage == "deploy" and self._is_running:
             text = _("Nothing has changed for anybody: people still have release {version}.")
             return text.format(version=self.version)
         return _REMEDIES[stage]
@@ -260,7 +263,7 @@ class Delivery:
         path, tries = self._pipeline.health_check()
         server = sick(self.servers, path, tries)
         if server:
-            self._deployments[-1]["failed"] = True
+            self._has_failed(self.version)
             text = _("{server} is sick: asked for {path} it said {status} in {tries} tries.")
             said = text.format(
                 server=server.name, path=path, status=server.status(path), tries=tries
@@ -272,13 +275,21 @@ class Delivery:
     def _roll_back(self) -> str:
         if len(self._live) < 2:
             raise ReleaseError(_("There is no release before this one."))
+        restart(self.servers, self._live[-2])
         taken_back = self._live.pop()
-        restart(self.servers, self.version)
-        self._deployments[-1]["failed"] = True
+        self._has_failed(taken_back)
         self._recovered()
         return _("{count} servers run release {version} again; {taken_back} is taken back.").format(
             count=len(self.servers), version=self.version, taken_back=taken_back
         )
+
+    @property
+    def _is_running(self) -> bool:
+        return all(server.is_running for server in self.servers)
+
+    def _has_failed(self, version: str) -> None:
+        rows = (row for row in reversed(self._deployments) if row["change"] == version)
+        next(rows)["failed"] = True
 
     def _recovered(self) -> None:
         """People are served: whatever had failed until now is over."""

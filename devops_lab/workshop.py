@@ -77,6 +77,8 @@ class Workshop:
             **dict.fromkeys(("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"), os.devnull),
             **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "On duty"),
             **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "duty@moonlight.example"),
+            # Never a repository that the whole folder may lie in.
+            "GIT_CEILING_DIRECTORIES": str(self.folder),
             "GIT_TERMINAL_PROMPT": "0",
             "NO_COLOR": "1",
             "PIP_CONFIG_FILE": os.devnull,

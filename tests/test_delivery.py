@@ -167,6 +167,7 @@ def test_a_taken_port_is_told_and_the_next_deployment_is_well(delivery: Delivery
         ('["python", "-m", "pytest", "-q", "tests"]', '"pytest"', "test", "a list of words"),
         ('"tests"]', '"no-tests"]', "test", "pytest ended with exit code 4"),
         ('path = "/healthz"', "path = 7", "check", 'must begin with "/", got 7'),
+        ("tries = 3", 'tries = "3"', "check", "tries must be a number, got '3'"),
         ("tries = 3", "tries = 0", "check", "tries must be at least 1, got 0"),
     ],
 )
@@ -214,6 +215,39 @@ def test_what_a_learner_has_set_does_not_get_in_and_nothing_gets_out(
         assert set(delivery.ask().status) == {200}
     assert list(home.iterdir()) == []
     assert not elsewhere.exists()
+
+
+def test_a_repository_around_the_folder_is_left_alone(tmp_path: Path) -> None:
+    outer = Delivery(folder=tmp_path / "outer").start()
+    outer.stop()
+    inner = Delivery(folder=outer.source / "delivery")
+    with pytest.raises(StageError, match="not a git repository"):
+        inner.commit("Nobody has begun a history here")
+    assert outer.workshop.run(["git", "log", "--format=%s"]) == "The shop as we found it"
+    assert outer.workshop.run(["git", "diff", "--cached"]) == ""
+
+
+def test_servers_that_were_stopped_are_started_again_with_their_release(tmp_path: Path) -> None:
+    delivery = Delivery(folder=tmp_path / "delivery")
+    for _time in range(2):
+        with delivery:
+            assert set(delivery.ask().release) == {"1.0.0"}
+        assert running() == []
+    assert set(delivery.ask().status) == {None}
+    assert len(delivery.deployments()) == 1
+
+
+def test_each_release_that_is_taken_back_counts_as_failed(delivery: Delivery) -> None:
+    for words in ("What rolls may cost.", "What our rolls cost."):
+        (delivery.source / "README").write_text(words)
+        delivery.deliver(words)
+    delivery.roll_back()
+    delivery.roll_back()
+    history = delivery.deployments()
+    assert list(history.failed) == [False, True, True]
+    assert history.recovered.notna().tolist() == [False, True, True]
+    with pytest.raises(StageError, match="There is no release before this one"):
+        delivery.roll_back()
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
