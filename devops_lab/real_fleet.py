@@ -91,6 +91,7 @@ class RealFleet:
         self._changing = threading.RLock()
         self._threads: list[threading.Thread] = []
         self._load: Load | None = None
+        self._begun_at: float | None = None
 
     def start(self) -> Self:
         """Start the database, the first servers, the balancer, the load and the autoscaler."""
@@ -211,11 +212,12 @@ class RealFleet:
                 self._errors.append(str(error))
 
     def _now_s(self) -> float:
-        begun_at = self._load.begun_at
-        return time.time() - begun_at if begun_at else 0.0
+        # A load that was stopped does not know any more when it began.
+        self._begun_at = self._begun_at or self._load.begun_at
+        return time.time() - self._begun_at if self._begun_at else 0.0
 
     def _look_again_and_again(self) -> None:
-        wait_until(lambda: self._load.begun_at or self._ended.is_set(), within_s=PATIENCE_S)
+        wait_until(lambda: self._now_s() or self._ended.is_set(), within_s=PATIENCE_S)
         for number in itertools.count(1):
             moment_s = number * self.autoscaler.look_every_s
             if moment_s > self.day.duration_s or self._ended.wait(max(0, moment_s - self._now_s())):

@@ -106,6 +106,15 @@ def test_a_server_that_dies_is_left_out_and_told_of() -> None:
     assert running() == []
 
 
+def test_the_clock_of_a_day_goes_on_when_its_load_is_stopped() -> None:
+    """A look that is under way then would see servers busy in no time, or in less."""
+    with RealFleet(SHOP, GOOD) as fleet:
+        assert wait_until(lambda: fleet.share_done > 0, within_s=PATIENCE_S)
+        before = fleet.share_done
+        fleet._load.stop()
+        assert fleet.share_done >= before
+
+
 def test_what_cannot_be_run_here_is_refused_before_anything_starts() -> None:
     with pytest.raises(ValueError, match="Above 2,000 requests/s"):
         measure_fleet(SHOP.changed(arrival_rate_per_s=3_000), GOOD)
