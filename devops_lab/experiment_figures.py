@@ -46,6 +46,8 @@ def looked_at(
     """
     won, users = many.won(rule), many.a.users
     winners_percent = 100 * won.mean(axis=0)
+    widest = 115 * np.abs(many.differences[:SHOWN]).max()
+    highest = max(25, 1.15 * winners_percent[-1], 1.1 * (predicted_percent or 0))
     figure = drawing(
         _finding(many, won, difference),
         _in_words(many, won, difference),
@@ -57,14 +59,9 @@ def looked_at(
             simulated_points(users, winners_percent).update(yaxis="y2", mode="lines+markers"),
             *_formula(rule, base_share, difference, users),
         ],
-        **_two_panels(),
+        **_two_panels(1.03 * users[-1], widest, min(105, highest)),
         shapes=_paths(many, won, difference),
     )
-    figure.layout.xaxis.range = [0, 1.03 * users[-1]]
-    widest = 115 * np.abs(many.differences[:SHOWN]).max()
-    figure.layout.yaxis.range = [-widest, widest]
-    highest = max(25, 1.15 * winners_percent[-1], 1.1 * (predicted_percent or 0))
-    figure.layout.yaxis2.range = [0, min(105, highest)]
     if predicted_percent is not None:
         add_prediction(figure, _("your prediction"), y=predicted_percent)
         figure.layout.shapes[-1].yref = "y2"
@@ -171,15 +168,15 @@ def _formula(
     return []
 
 
-def _two_panels() -> dict[str, object]:
+def _two_panels(last: float, widest: float, highest: float) -> dict[str, object]:
     names = (_("B − A (points of a hundred)"), _("experiments with a winner so far (%)"))
     domains = ([0.5, 1.0], [0.0, 0.38])
     return {
         "height": HEIGHT_PX,
         "showlegend": True,
-        "xaxis": {"anchor": "y2"},
-        "yaxis": {"domain": domains[0], "anchor": "x", "rangemode": "normal"},
-        "yaxis2": {"domain": domains[1], "anchor": "x", "rangemode": "tozero"},
+        "xaxis": {"anchor": "y2", "range": [0, last]},
+        "yaxis": {"domain": domains[0], "anchor": "x", "range": [-widest, widest]},
+        "yaxis2": {"domain": domains[1], "anchor": "x", "range": [0, highest]},
         "margin": {"t": HEAD_PX},
         "legend": {"y": 1 + PANEL_NAME_PX / (HEIGHT_PX - HEAD_PX)},
         "annotations": [

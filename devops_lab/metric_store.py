@@ -5,7 +5,9 @@
     rate(pick(store.samples(), "http_requests_total", status="200"), window_s=3)
 
 This store lives in the kernel, on DuckDB. `devops_lab.prometheus` has the real one, which is asked
-in the same way.
+in the same way, and in PromQL besides. There is no PromQL here: what a lesson computes of samples
+stands in `timeseries`, which is held to Prometheus' own test data, and an engine in Python would be
+a second way to the same numbers that lacks parts of the language.
 """
 
 import math
