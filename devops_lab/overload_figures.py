@@ -159,7 +159,9 @@ def _finding(run: DataFrame, outage: Outage, load_per_s: float) -> str:
     tries, answers = _ending(run, outage)
     since = time_text(_end_s(run) - outage.until_s)
     if answers >= GOOD_SHARE * load_per_s:
-        return _("{since} after the outage all is well again").format(since=since)
+        return _("At the run's end, {since} after the outage, all is well again").format(
+            since=since
+        )
     text = _("{since} after the outage {tries:.0f} tries come each second, and {good:.0f} succeed")
     return text.format(since=since, tries=tries, good=answers)
 

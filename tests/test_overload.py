@@ -111,7 +111,7 @@ def test_the_figure_says_whether_it_ended_and_marks_the_outage() -> None:
     names = [note.x for note in later.layout.annotations if note.text == "outage"]
     assert names == [9, 9]
     calm = asked_and_answered({"1": courses["1"]}, measured=courses["1"], **CABLE)
-    assert "13 s after the outage all is well again" in calm.layout.title.text
+    assert "13 s after the outage, all is well again" in calm.layout.title.text
     assert "On real servers: 40 tries and 40 answers" in summary_of(calm)
     assert [trace.name for trace in calm.data] == [
         "can be answered",
