@@ -2,10 +2,19 @@
 
 import sys
 import traceback
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib.metadata import version
+from socketserver import ThreadingTCPServer
 
 from moonlight.page import TEXT, answer
+
+
+# The server of http.server would first look up this machine's name, which can take seconds.
+class Shop(ThreadingTCPServer):
+    """The server: a thread for each visit."""
+
+    allow_reuse_address = True
+    daemon_threads = True
 
 
 class Visit(BaseHTTPRequestHandler):
@@ -29,4 +38,4 @@ class Visit(BaseHTTPRequestHandler):
         """Keep the log for what goes wrong."""
 
 
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Visit).serve_forever()
+Shop(("127.0.0.1", int(sys.argv[1])), Visit).serve_forever()
