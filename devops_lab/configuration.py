@@ -106,9 +106,9 @@ class Fleet(Program):
 
         With `check` nothing is changed, and the table says what would be. `tags` takes the tasks
         with this tag only, `limit` these hosts only, and `variables` win over those of the files.
-        Each task is told in a line as soon as all hosts have done it. A task that fails is a
-        result; `PlayError` is raised where the play cannot be read or does not come to its end.
-        Interrupted, it stops at once, and what it had done is done.
+        Each task is told in a line as soon as all hosts have done it, and below it what went wrong
+        on which. A task that fails is a result; `PlayError` is raised where the play cannot be read
+        or does not come to its end. Interrupted, it stops at once, and what it had done is done.
         """
         file = self.plays / play
         if not file.is_file():
@@ -121,7 +121,10 @@ class Fleet(Program):
         options += [f"--limit={limit}"] if limit else []
         self._modules.start()
         with PlayRun(file, self.inventory, self._modules, options) as running:
-            return as_table(list(_told(running.events(), self.hosts, tell)))
+            results = as_table(list(_told(running.events(), self.hosts, tell)))
+        if results.empty:
+            tell(_("No task was run. Look at hosts: in the play, at the tags and the limit."))
+        return results
 
     def get(self, host: str, path: str = "/about", **request: Any) -> client.Answer:
         """The answer of the host's server; `request` as for `client.ask`."""
@@ -233,15 +236,20 @@ def _told(
 ) -> Iterator[Event]:
     """The results among the events; each task is told when the next one begins."""
     tell("".join(f"{host:<12}" for host in hosts) + _("task"))
-    task, words = "", {}
+    task, words, troubles = "", {}, []
     for event in events:
         if event["event"] == "result":
-            words[event["host"]] = "changed" if event["changed"] else event["status"]
+            is_ok = event["status"] == "ok"
+            words[event["host"]] = "changed" if is_ok and event["changed"] else event["status"]
+            if event["status"] in ("failed", "unreachable"):
+                troubles.append(f"{event['host']}: {event['message']}")
             yield event
             continue
         if words:
             tell("".join(f"{words.get(host, ''):<12}" for host in hosts) + task)
-        task, words = event.get("task", ""), {}
+            for trouble in sorted(troubles):
+                tell(trouble)
+        task, words, troubles = event.get("task", ""), {}, []
 
 
 def _inventory(variables: Mapping[str, dict[str, Any]]) -> str:

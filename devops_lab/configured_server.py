@@ -68,7 +68,10 @@ class ConfiguredServer(WebServer):
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from None
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ def fleet_upkeep() -> Dashboard:
         {
             "servers": slider(_("servers"), 1, 100, 12),
             "changes": slider(_("changes a week"), 0, 10, 2),
-            "errors": steps(_("steps by hand that go wrong (%)"), (0, 0.1, 0.2, 0.5, 1, 2, 5), 1),
-            "edits": slider(_("edits at night, a week"), 0, 10, 1),
-            "described": slider(_("of them, covered by the play (%)"), 0, 100, 90, step=10),
-            "found": slider(_("drifted servers found a week (%)"), 0, 100, 10, step=5),
+            "errors": steps(_("mistakes by hand (%)"), (0, 0.1, 0.2, 0.5, 1, 2, 5), 1),
+            "edits": slider(_("edits at night a week"), 0, 10, 1),
+            "described": slider(_("of them, described (%)"), 0, 100, 90, step=10),
+            "found": slider(_("found a week (%)"), 0, 100, 10, step=5),
             "set_up": slider(_("hours to begin with"), 0, 200, 40, step=10),
         },
     )

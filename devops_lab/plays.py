@@ -108,6 +108,8 @@ class PlayRun(Program):
 
     def _error(self) -> PlayError:
         said = self.log_path.read_text(encoding="utf-8", errors="replace").strip()
+        if "YAML parsing failed" in said and "Origin:" not in said:
+            said += f"\nOrigin: {_place_of_bad_yaml(self._play.parent)}"
         return PlayError("\n".join((readable(said, self._play.parent), _remedy(said))))
 
 
@@ -122,6 +124,18 @@ def _whole_lines(file: Any) -> Iterator[str]:
         yield line
 
 
+def _place_of_bad_yaml(plays: Path) -> str:
+    """The first file, with its line, that is no YAML; Ansible names no place in `group_vars`."""
+    import yaml
+
+    for file in sorted(plays.rglob("*.yml")):
+        try:
+            yaml.safe_load(file.read_text(encoding="utf-8"))
+        except yaml.MarkedYAMLError as error:
+            return f"{file}:{error.problem_mark.line + 1}"
+    return str(plays)
+
+
 def readable(said: str, plays: Path) -> str:
     """Ansible's words with the names of the learner's files instead of whole paths."""
     return re.sub(r"\n{2,}", "\n", said.replace(f"{plays}{os.sep}", ""))
@@ -131,7 +145,10 @@ def _remedy(said: str) -> str:
     if "Origin:" in said:
         return _("Mend the line that it names, save the file, and run the play again.")
     if "locale" in said:
-        return _("Set LC_ALL to a locale with UTF-8 (locale -a lists them), restart the kernel.")
+        text = _("Ansible needs the locale {name}: install it, and run the play again.")
+        return text.format(name=UTF8_LOCALE)
+    if "ERROR" in said:
+        return _("Mend what it names, and run the play again.")
     return _("Run the play again: it goes on where it stopped.")
 
 

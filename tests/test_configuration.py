@@ -108,6 +108,13 @@ def test_mistakes_are_told_with_file_line_and_remedy(fleet: Fleet) -> None:
     assert str(told.value).endswith("save the file, and run the play again.")
     assert str(fleet.plays) not in str(told.value)
 
+    values = fleet.plays / "group_vars" / "shop.yml"
+    right = values.read_text()
+    values.write_text(right.replace("workers: 4", "workers 4"))
+    with pytest.raises(PlayError, match=r"Origin: group_vars/shop.yml:5\nMend the line"):
+        fleet.run("rolling.yml", tell=lambda _line: None)
+    values.write_text(right)
+
     with pytest.raises(PlayError, match="There is no play sight.yml; the folder has: rolling.yml"):
         fleet.run("sight.yml")
     with pytest.raises(ServiceError, match="The shop cannot start"):
@@ -123,6 +130,21 @@ def test_a_play_that_undefined_values_stop_names_the_value(fleet: Fleet) -> None
     failed = results[results["status"] == "failed"]
     assert set(failed["task"]) == {"Service: its settings"}
     assert failed["message"].str.contains("'workers' is undefined").all()
+
+
+def test_a_server_that_cannot_start_says_why_below_its_task(fleet: Fleet) -> None:
+    template = fleet.plays / "templates" / "shop.toml.j2"
+    template.write_text(template.read_text() + "half a line\n")
+    lines: list[str] = []
+    results = fleet.run(limit="server-2", tell=lines.append)
+    assert lines[-2].split() == ["failed", "Restart", "the", "shop"]
+    assert lines[-1].startswith("server-2: The shop cannot start: 10-shop.toml: Expected '='")
+    assert recap(results)["failed"].to_dict() == {"server-2": 1}
+
+    with pytest.raises(PlayError, match=r"(?s)ignoring: server-9.*Mend what it names"):
+        fleet.run(limit="server-9", tell=lines.append)
+    fleet.run(tags="misspelt", tell=lines.append)
+    assert lines[-1].startswith("No task was run.")
 
 
 def test_without_ansible_it_is_said_how_to_get_it(

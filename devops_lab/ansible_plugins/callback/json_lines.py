@@ -67,7 +67,8 @@ class CallbackModule(CallbackBase):
             changed=bool(told.get("changed")),
             seconds=round(time.monotonic() - began_s, 3),
             diff=_as_text(told.get("diff") or []),
-            message=str(told.get("msg") or told.get("stderr") or ""),
+            # What a program said is worth more than that it failed.
+            message=str(told.get("stderr") or told.get("msg") or ""),
         )
 
     def _write(self, **event: Any) -> None:
