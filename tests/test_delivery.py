@@ -4,6 +4,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from required import require
 from devops_lab import machine
 from devops_lab.delivery import Delivery, StageError
 from devops_lab.dora import measures
+from devops_lab.families import birth_of, is_alive, wait_until
 from devops_lab.processes import running
 
 PRICES = "src/moonlight/prices.py"
@@ -286,3 +289,19 @@ def test_without_git_one_line_says_how_to_get_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Exception, match=r"git needs the program git, .* To install it: .*git"):
         Delivery(folder=tmp_path / "delivery").start()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
+def test_a_killed_kernel_leaves_no_server_behind(tmp_path: Path) -> None:
+    told = (
+        "import sys, time; from pathlib import Path; from devops_lab.delivery import Delivery; "
+        "delivery = Delivery(folder=Path(sys.argv[1])).start(); "
+        "print(*(server.pid for server in delivery.servers), flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", told, str(tmp_path / "delivery")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as kernel:
+        pids = [int(pid) for pid in kernel.stdout.readline().split()]
+        births = [birth_of(pid) for pid in pids]
+        kernel.kill()
+    assert len(births) == 2
+    assert wait_until(lambda: not any(map(is_alive, births)), within_s=30)
