@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SERVERS, RATE_PER_S = 3, 300
 # How long people are watched after an act, and until a wrong line is noticed.
-WATCH_S, DETECTION_S = 0.6, 0.6
+WATCH_S, DETECTION_S = 0.5, 0.5
 GOOD_PATH, WRONG_PATH = "/readyz", "/ready"
 
 Act = Callable[[Fleet], "DataFrame"]

@@ -60,6 +60,12 @@ LESSONS = {
         ),
         Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
         Lesson("11", _("Configuration"), 40, _("Lesson 00: server, port, status.")),
+        Lesson(
+            "12",
+            _("Changes and deployments"),
+            40,
+            _("Lesson 00: server, request; lesson 06: balancer, readiness."),
+        ),
         Lesson("13", _("Metrics"), 40, _("Lesson 00: server, status; lesson 04: percentile.")),
         Lesson("14", _("Logs"), 40, _("Lesson 00: server, request, status; lesson 13: counter.")),
         Lesson(
