@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from devops_lab import machine
 from devops_lab.interpreter import python_program
@@ -113,7 +113,7 @@ class PlayRun(Program):
         return PlayError("\n".join((readable(said, self._play.parent), _remedy(said))))
 
 
-def _whole_lines(file: Any) -> Iterator[str]:
+def _whole_lines(file: TextIO) -> Iterator[str]:
     """The lines that have come; half a line is left for the next look."""
     while True:
         place = file.tell()
