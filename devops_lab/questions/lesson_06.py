@@ -36,7 +36,7 @@ _NIGHTS = ["flapping", "bottleneck", "slow start"]
 
 _TIME_WORDS = re.compile(
     r"slow|ill|sick|long|line|queue|wait|late|tired|fast|quick|speed|"
-    r"느리|느린|느려|아프|아픈|고장|줄|기다|오래|늦|대기",
+    r"느[리린려렸립]|아[프픈파팠픕]|고장|줄|기다|오래|늦|대기|밀[리려렸]",
     re.IGNORECASE,
 )
 _JARGON = re.compile(

@@ -122,7 +122,7 @@ def _is_defended(decision: Any) -> bool:
 
 _AGAIN_WORDS = re.compile(
     r"again|twice|second|two|both|another|repeat|silen|hear|answer|know|"
-    r"다시|두 번|또|대답|모르|몰라|소식|연락",
+    r"다시|두 ?번|또|한 번 더|반복|중복|대답|응답|모[르릅]|몰[라랐]|소식|연락",
     re.IGNORECASE,
 )
 _JARGON = re.compile(

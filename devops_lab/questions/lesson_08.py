@@ -76,7 +76,7 @@ def _is_defended(decision: Any) -> bool:
 
 _REFUSE_WORDS = re.compile(
     r"\bno\b|refus|turn|away|wait|queue|line|gone|left|home|later|others|"
-    r"거절|돌려|기다|줄|떠난|나간|나중|다른 손님|못 한다|안 된다",
+    r"거절|돌[려아]|기다|줄|떠[나난났]|나간|나중|다른 손님|못 ?[하한합해]|안 ?[되된됩돼]|포기",
     re.IGNORECASE,
 )
 _JARGON = re.compile(

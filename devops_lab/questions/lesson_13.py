@@ -22,7 +22,7 @@ _JARGON = re.compile(
 )
 _KNOWS_LITTLE = re.compile(
     r"between|guess|count|mark|edge|limit|range|does not (?:know|keep)|line|"
-    r"사이|추측|어림|세|구간|경계|눈금|모르",
+    r"사이|추측|어림|짐작|세|셉|구간|경계|눈금|모[르릅]|몰[라랐]",
     re.IGNORECASE,
 )
 

@@ -27,7 +27,7 @@ _JARGON = re.compile(
     re.IGNORECASE,
 )
 _SPEAKS_OF_ALL = re.compile(
-    r"\ball\b|together|everybody|everyone|average|among|thousand|whole|each|전체|모두|모든|평균|합쳐|각각|천",
+    r"\ball\b|together|everybody|everyone|average|among|thousand|whole|each|전체|모두|모든|전부|대부분|평균|합[쳐치친]|각각|천",
     re.IGNORECASE,
 )
 _BY_LINE = re.compile(r"where\s+status", re.IGNORECASE)

@@ -15,7 +15,7 @@ _JARGON = re.compile(
 )
 _ADDS_UP = re.compile(
     r"few|little|small|slow|every day|each day|day by day|add|sum|drop|leak|together|long|whole|"
-    r"조금|작은|적은|매일|날마다|모이|쌓|합|천천히|오래",
+    r"조금|작[은게]|적[은게]|매일|날마다|하루|모[이인여였]|쌓|합|천천히|오래",
     re.IGNORECASE,
 )
 
