@@ -46,7 +46,6 @@ class PackageIndex:
         uv does it where it is found, pip otherwise. Raises `CommandError` with their words.
         """
         folder = self._workshop.releases / version
-        shutil.rmtree(folder, ignore_errors=True)
         requirement = self._workshop.folder / "requirements.txt"
         requirement.write_text(f"{PACKAGE}=={version} --hash=sha256:{fingerprint}\n")
         options = ["--no-deps", "--require-hashes", "--index-url", self._workshop.index.as_uri()]
@@ -56,6 +55,7 @@ class PackageIndex:
         self._workshop.run(
             [*_installer(), *options, "--target", str(unfinished), "-r", str(requirement)]
         )
+        shutil.rmtree(folder, ignore_errors=True)
         return unfinished.rename(folder)
 
     def _write_page(self) -> None:

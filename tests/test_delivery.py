@@ -15,9 +15,11 @@ import pytest
 from required import require
 
 from devops_lab import machine
+from devops_lab.commands import CommandError
 from devops_lab.delivery import Delivery, StageError
 from devops_lab.dora import measures
 from devops_lab.families import birth_of, is_alive, wait_until
+from devops_lab.package_index import PackageIndex
 from devops_lab.processes import running
 
 PRICES = "src/moonlight/prices.py"
@@ -99,6 +101,10 @@ def test_a_file_that_was_changed_in_the_index_is_not_installed(delivery: Deliver
     assert set(delivery.ask().release) == {"1.0.0"}
     with pytest.raises(StageError, match="A version that was released never changes"):
         delivery.release()
+    # A release that runs already is not lost when it cannot be installed again.
+    with pytest.raises(CommandError, match=r"(?is)hash"):
+        PackageIndex(delivery.workshop).install("1.0.0", 64 * "0")
+    assert (delivery.workshop.releases / "1.0.0" / "moonlight").is_dir()
     # Nothing was deployed, so nothing is rolled back.
     assert list(delivery.deployments().change) == ["1.0.0"]
     assert list(delivery.deliver("Again").stage)[-1] == "release"
