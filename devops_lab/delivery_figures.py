@@ -62,7 +62,8 @@ def seen_after_stages(
         x=_("after the stage"),
         y=_("price of 13 rolls (won)"),
         traces=traces,
-        xaxis={"tickvals": numbers, "ticktext": [*stages], "range": [0.5, len(stages) + 0.5]},
+        # The words of a prediction stand to its right.
+        xaxis={"tickvals": numbers, "ticktext": [*stages], "range": [0.5, len(stages) + 1.2]},
         yaxis={"range": [0, 1.15 * max(prices_won)]},
     )
     if prediction is not None:
