@@ -236,6 +236,8 @@ def test_an_answer_in_pieces_of_unknown_length_is_read_whole() -> None:
     assert set(attempts["server"]) == {"a"}
 
 
+# The interrupt may come while a library has a file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_ends_the_load_and_what_comes_after_it(oven: Server) -> None:
     # As a notebook does it: an interrupt in the middle of the cell.
     threading.Timer(1.5, _thread.interrupt_main).start()

@@ -303,6 +303,8 @@ def test_a_service_too_short_to_be_seen_is_said_to_be() -> None:
     assert any("takes only 2 ms" in note for note in notes)
 
 
+# The interrupt may come while a library has a file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_leaves_nothing_behind_and_keeps_what_there_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

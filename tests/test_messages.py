@@ -459,6 +459,8 @@ def test_a_worker_of_a_killed_broker_says_how_to_bring_it_back(broker: Broker) -
     assert processes.running() == []
 
 
+# The interrupt may come while a library has a file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_ends_the_waiting_and_leaves_broker_and_worker_usable(
     broker: Broker, tmp_path: Path
 ) -> None:

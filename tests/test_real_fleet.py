@@ -81,6 +81,8 @@ def test_a_full_database_makes_every_server_wait_and_the_autoscaler_order_all() 
     assert running() == []
 
 
+# The interrupt may come while a library has a file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_keeps_what_there_is_and_leaves_nothing_behind(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
