@@ -11,6 +11,7 @@ from pandas import DataFrame
 from devops_lab.autoscaler import Autoscaler, Database, Day, FleetDay
 from devops_lab.balancing_figures import fleet_day, latency_by_policy
 from devops_lab.dashboards import Dashboard, menu, slider
+from devops_lab.figures import LIVE
 from devops_lab.measure import Measurement
 from devops_lab.model_and_real import ModelAndReal, RealRun
 from devops_lab.real_fleet import RealFleet
@@ -73,7 +74,7 @@ class Policies(ModelAndReal):
             if scenario in self._measured
         }
         return latency_by_policy(
-            simulated, measured, chosen=policy, predicted_ms=self._predicted_ms
+            simulated, measured, chosen=policy, predicted_ms=self._predicted_ms, **LIVE
         )
 
     def new_run(self, policy: str, news_ms: int, **setting: int) -> RealRun:
@@ -121,7 +122,8 @@ class Scaling(ModelAndReal):
         day, autoscaler = _plan(**values)
         measured = self._measured.get((day, autoscaler))
         simulated = simulate_fleet(day, autoscaler)
-        return fleet_day(day, autoscaler, simulated, measured, predicted_ms=self._predicted_ms)
+        found = (simulated, measured)
+        return fleet_day(day, autoscaler, *found, predicted_ms=self._predicted_ms, **LIVE)
 
     def new_run(self, **values: Any) -> RealRun:
         """The same day on real servers."""

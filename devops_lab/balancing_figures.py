@@ -1,6 +1,7 @@
 """Figures of balancers and autoscalers: who got which request, and how many servers there were."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -165,12 +166,14 @@ def latency_by_policy(
     *,
     chosen: str = "",
     predicted_ms: float | None = None,
+    **layout: Any,
 ) -> go.Figure:
     """The p95 latency in ms with each policy, simulated and on real servers; half of the requests
     are below the small mark.
 
     Takes tables of attempts under the policies' names. A ring is about the `chosen` one, and
-    `predicted_ms` is drawn as a dotted line.
+    `predicted_ms` is drawn as a dotted line. `layout` is plotly's, `figures.LIVE` for a figure that
+    moves.
     """
     p95_s = {name: run["latency_s"].quantile(0.95) for name, run in simulated.items()}
     best, worst = min(p95_s, key=p95_s.get), max(p95_s, key=p95_s.get)
@@ -179,18 +182,27 @@ def latency_by_policy(
     finding = _("95 of 100 within {one_s} with {one}, within {other_s} with {other}").format(
         one=one, other=other, one_s=time_text(p95_s[one]), other_s=time_text(p95_s[other])
     )
-    figure = drawing(finding, _policies_in_words(simulated, measured or {}), x="", y="")
-    figure.add_trace(_medians(simulated))
-    figure.add_trace(simulated_points(*_p95_ms(simulated)).update(marker_size=13))
+    traces = [
+        _medians(simulated),
+        simulated_points(*_p95_ms(simulated)).update(marker_size=13),
+    ]
     if measured:
-        figure.add_trace(measured_crosses(*_p95_ms(measured)).update(marker_size=12))
+        traces.append(measured_crosses(*_p95_ms(measured)).update(marker_size=12))
     if chosen:
-        figure.add_trace(_ring(chosen, milliseconds(p95_s[chosen])))
+        traces.append(_ring(chosen, milliseconds(p95_s[chosen])))
+    figure = drawing(
+        finding,
+        _policies_in_words(simulated, measured or {}),
+        x="",
+        y=_("latency, p95 (ms)"),
+        traces=traces,
+        xaxis={"categoryorder": "array", "categoryarray": [*simulated]},
+        showlegend=True,
+        **layout,
+    )
     if predicted_ms is not None:
         add_prediction(figure, _("your prediction"), y=predicted_ms)
-    figure.update_yaxes(title_text=_("latency, p95 (ms)"))
-    figure.update_xaxes(categoryorder="array", categoryarray=[*simulated])
-    return figure.update_layout(showlegend=True)
+    return figure
 
 
 def _ring(name: str, height_ms: float) -> go.Scatter:
@@ -265,23 +277,26 @@ def fleet_day(
     measured: FleetDay | None = None,
     *,
     predicted_ms: float | None = None,
+    **layout: Any,
 ) -> go.Figure:
     """How many servers there were over the day, and how long each request took, in ms.
 
-    The grey line is how many servers the load alone would keep busy.
+    The grey line is how many servers the load alone would keep busy. `layout` is plotly's,
+    `figures.LIVE` for a figure that moves.
     """
     found = {_("model"): simulated} | ({_("real servers"): measured} if measured else {})
     summary = " ".join(_day_in_words(name, one, autoscaler) for name, one in found.items())
-    figure = drawing(_day_finding(simulated, measured), summary, x="", y="")
     moments_s = np.linspace(0, day.duration_s, 101)
     busy = np.array([day.servers_busy(moment_s) for moment_s in moments_s])
-    load = theory_line(moments_s, busy).update(name=_("kept busy by the load"))
-    figure.add_trace(load.update(xaxis="x", yaxis="y"))
-    figure.add_traces([_asked_steps(simulated.looks), _ready_steps(simulated.looks, day)])
+    traces = [
+        theory_line(moments_s, busy).update(name=_("kept busy by the load")),
+        _asked_steps(simulated.looks),
+        _ready_steps(simulated.looks, day),
+    ]
     if measured is not None and len(measured.looks):
         looks = measured.looks
         crosses = measured_crosses(looks["time_s"].to_numpy(), looks["ready"].to_numpy())
-        figure.add_trace(crosses.update(name=_("ready, measured"), cliponaxis=False))
+        traces.append(crosses.update(name=_("ready, measured"), cliponaxis=False))
     for trace, one in ((simulated_points, simulated), (measured_crosses, measured)):
         if one is None:
             continue
@@ -290,10 +305,17 @@ def fleet_day(
             milliseconds(one.attempts["latency_s"].to_numpy()),
         )
         look = {"marker_size": 5, "showlegend": False, "cliponaxis": False}
-        figure.add_trace(points.update(yaxis="y2", **look))
+        traces.append(points.update(yaxis="y2", **look))
     if predicted_ms is not None:
-        figure.add_trace(_prediction(day.duration_s, predicted_ms, yaxis="y2"))
-    return figure.update_layout(_two_floors(day, autoscaler))
+        traces.append(_prediction(day.duration_s, predicted_ms, yaxis="y2"))
+    return drawing(
+        _day_finding(simulated, measured),
+        summary,
+        x=_("time since the day's start (s)"),
+        y=_("servers"),
+        traces=traces,
+        **_two_floors(day, autoscaler) | layout,
+    )
 
 
 def _ready_steps(looks: DataFrame, day: Day) -> go.Scatter:
@@ -320,19 +342,19 @@ def _prediction(end_s: float, predicted_ms: float, **place: str) -> go.Scatter:
     return go.Scatter(x=[0, end_s], y=[predicted_ms] * 2, **place, **WAYS["prediction"])
 
 
-def _two_floors(day: Day, autoscaler: Autoscaler) -> dict[str, object]:
+def _two_floors(day: Day, autoscaler: Autoscaler) -> dict[str, Any]:
     """Servers above, latencies below, on one time axis; plotly's own subplots take longer than a
     slider may."""
     most = max(autoscaler.max_servers, day.scenario.servers)
     return {
         "height": 560,
-        "xaxis": {
-            "title": _("time since the day's start (s)"),
-            "range": [0, day.duration_s],
-            "anchor": "y2",
+        "xaxis": {"range": [0, day.duration_s], "anchor": "y2"},
+        "yaxis": {"domain": [0.62, 1], "range": [0, most + 0.5]},
+        "yaxis2": {
+            "domain": [0, 0.54],
+            "title": {"text": _("latency (ms)")},
+            "rangemode": "tozero",
         },
-        "yaxis": {"domain": [0.62, 1], "title": _("servers"), "range": [0, most + 0.5]},
-        "yaxis2": {"domain": [0, 0.54], "title": _("latency (ms)"), "rangemode": "tozero"},
         "showlegend": True,
     }
 

@@ -121,7 +121,8 @@ class FindTheFault(Dashboard):
 
     def _draw_week(self, hour: int, kind: str) -> go.Figure:
         finding = _("A week of a shop. Your mark: {kind}, hour {hour}").format(kind=kind, hour=hour)
-        figure = golden_signals(self._signals, finding=finding, x=_("hours since Monday, 0:00"))
+        x = _("hours since Monday, 0:00")
+        figure = golden_signals(self._signals, finding=finding, x=x, **LIVE)
         mark(figure, hour)
         if self.score is not None:
             shade(figure, self._start_h, self._start_h + HIDDEN_H)

@@ -197,8 +197,8 @@ MAY_IMPORT = {
     "scenario simulate tail",
     "three_ways": "dashboards figures measure model_and_real scenario simulate theory"
     " three_ways_figure",
-    "balancing_dashboards": "autoscaler balancing_figures dashboards measure model_and_real"
-    " real_fleet scenario simulate simulated_fleet",
+    "balancing_dashboards": "autoscaler balancing_figures dashboards figures measure"
+    " model_and_real real_fleet scenario simulate simulated_fleet",
     "deployment_dashboards": "dashboards deployment_figures deployments model_and_real rollouts",
     "no_delay": "",
     # metrics
