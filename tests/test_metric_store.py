@@ -133,7 +133,7 @@ def test_what_brings_its_own_time_is_kept_once_and_in_order_also_when_it_is_late
 
 
 def test_a_scrape_of_anything_at_all_goes_on_and_says_what_it_left_out() -> None:
-    text = "<html>502 Bad Gateway</html>\n{a=,\ngood 1\nnan NaN\nfar +Inf\n\x00\n"
+    text = "<html>502 Bad Gateway</html>\n{, =1\ngood 1\nnan NaN\nfar +Inf\n\x00\n"
     with Server(name="a") as a, speaker([text]) as target:
         store = MetricStore([a, target])
         store.ask_all()

@@ -3,7 +3,7 @@
 import math
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from truth import expected, truth
 
@@ -74,6 +74,7 @@ SIGNS = st.sampled_from(
 )
 
 
+@example("{, =1")
 @given(st.lists(SIGNS, max_size=20).map("".join))
 def test_no_text_stops_a_scrape_and_what_can_be_read_beside_it_is_read(text: str) -> None:
     samples = samples_of(f"before 1\n{text}\nafter 2\n", at=NOON)
