@@ -37,28 +37,29 @@ MOST_HOSTS = 12
 class Fleet(Program):
     """Hosts in a sandbox, `server-1` and on, with a supervisor for their servers.
 
-    `plays` is the folder with the plays and what belongs to them; `configuration` beside the
-    learner's lessons unless another is named, made with the course's own plays where it is missing
-    and never overwritten. Elsewhere (in a test) it goes with the kernel, as the hosts always do.
+    `plays` is the folder with the plays and what belongs to them: `configuration` beside the
+    learner's lessons, made with the course's own plays where it is missing and never overwritten.
+    Elsewhere (in a test) it goes with the kernel, as the hosts always do.
     """
 
-    def __init__(self, hosts: int = 3, *, plays: str | Path | None = None) -> None:
+    def __init__(self, hosts: int = 3) -> None:
         count = rules.whole("hosts", hosts, at_least=1, at_most=MOST_HOSTS)
         self.hosts = tuple(f"server-{number}" for number in range(1, count + 1))
-        self._given_plays = plays
         self._token = secrets.token_urlsafe()
         self._modules: Modules | None = None
         super().__init__("fleet", [], environment={TOKEN_VARIABLE: self._token})
 
     def prepare(self) -> None:
         """Make the hosts, the inventory and the plays."""
+        own = Path.cwd()
+        self.plays = (own if (own / PROGRESS_FILE).exists() else self.folder) / FOLDER
+        if not self.plays.exists():
+            shutil.copytree(data_folder() / "configuration" / "plays", self.plays)
         self._modules = Modules(self.folder / "ansible")
         self._ports = {host: free_port() for host in self.hosts}
         for host in self.hosts:
             self._make_host(host)
         self.inventory.write_text(_inventory(self._variables()), encoding="utf-8")
-        if not self.plays.exists():
-            shutil.copytree(data_folder() / "configuration" / "plays", self.plays)
         self.arguments = python_program("supervisor", str(self.folder / "hosts"))
 
     def is_ready(self) -> bool:
@@ -70,14 +71,6 @@ class Fleet(Program):
         if self._modules:
             self._modules.stop()
         super().stop()
-
-    @property
-    def plays(self) -> Path:
-        """The folder with the plays."""
-        if self._given_plays is not None:
-            return Path(self._given_plays).absolute()
-        own = Path.cwd()
-        return (own if (own / PROGRESS_FILE).exists() else self.folder) / FOLDER
 
     @property
     def inventory(self) -> Path:
@@ -110,17 +103,13 @@ class Fleet(Program):
         on which. A task that fails is a result; `PlayError` is raised where the play cannot be read
         or does not come to its end. Interrupted, it stops at once, and what it had done is done.
         """
-        file = self.plays / play
-        if not file.is_file():
-            text = _("There is no play {play}; the folder has: {present}.")
-            present = ", ".join(sorted(path.name for path in self.plays.glob("*.yml")))
-            raise PlayError(text.format(play=play, present=present))
+        # Says that the fleet has not been started, where it has not.
+        inventory = self.inventory
         options = ["--diff", "--extra-vars", json.dumps(variables)]
         options += ["--check"] if check else []
         options += [f"--tags={tags}"] if tags else []
         options += [f"--limit={limit}"] if limit else []
-        self._modules.start()
-        with PlayRun(file, self.inventory, self._modules, options) as running:
+        with PlayRun(self._play(play), inventory, self._modules.start(), options) as running:
             results = as_table(list(_told(running.events(), self.hosts, tell)))
         if results.empty:
             tell(_("No task was run. Look at hosts: in the play, at the tags and the limit."))
@@ -162,6 +151,14 @@ class Fleet(Program):
         if self.host(host).exists():
             self.lose(host)
         self._make_host(host)
+
+    def _play(self, name: str) -> Path:
+        file = self.plays / name
+        if file.is_file():
+            return file
+        text = _("There is no play {play}; the folder has: {present}.")
+        present = ", ".join(sorted(path.name for path in self.plays.glob("*.yml")))
+        raise PlayError(text.format(play=name, present=present))
 
     def _make_host(self, name: str) -> None:
         for part in ("bin", "etc", "log", "packages"):
