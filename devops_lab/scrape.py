@@ -22,7 +22,7 @@ from devops_lab.tables import SERIES, table
 from devops_lab.translation import _
 
 LONGEST_SHOWN = 60
-# What the parser raises for a line that is no sample; an IndexError for "{, =1".
+# What the parser raises for a line that is no sample; an IndexError for "{, =-1".
 UNREADABLE = (ValueError, IndexError)
 
 

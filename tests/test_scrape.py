@@ -74,7 +74,7 @@ SIGNS = st.sampled_from(
 )
 
 
-@example("{, =1")
+@example("{, =-1")
 @given(st.lists(SIGNS, max_size=20).map("".join))
 def test_no_text_stops_a_scrape_and_what_can_be_read_beside_it_is_read(text: str) -> None:
     samples = samples_of(f"before 1\n{text}\nafter 2\n", at=NOON)
