@@ -59,6 +59,7 @@ LESSONS = {
             _("Lesson 03: a frozen server; lesson 04: load, capacity, queue."),
         ),
         Lesson("09", _("Availability"), 40, _("Lessons 00 and 03: server, request, balancer.")),
+        Lesson("10", _("Provisioning"), 40, _("Lesson 00: server, worker, port.")),
         Lesson("11", _("Configuration"), 40, _("Lesson 00: server, port, status.")),
         Lesson(
             "12",

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
@@ -23,6 +24,8 @@ from tf.utils import Diagnostics
 
 from devops_lab.lab_resources import KINDS, Attribute, Kind, Lab, State
 
+# The systems have room for 104 bytes or a few more.
+LONGEST_SOCKET_PATH = 100
 SOURCE = "moonlight.example/bakery/lab"
 _TYPES = {
     "string": types.String(),
@@ -131,6 +134,7 @@ class ProviderThread:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         provider = LabProvider(lab)
+        self._short: TemporaryDirectory[str] | None = None
         self._server = grpc.server(ThreadPoolExecutor(16, thread_name_prefix="provider"))
         protocol.add_ProviderServicer_to_server(ProviderServicer(provider), self._server)
         grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(_Controller(), self._server)
@@ -141,14 +145,19 @@ class ProviderThread:
     def stop(self) -> None:
         """Listen no more."""
         self._server.stop(grace=None).wait()
+        if self._short:
+            self._short.cleanup()
 
     def _listen(self, folder: Path) -> dict[str, str]:
         # Whoever reaches it can start servers: a socket in a private folder is ours alone. Windows
         # has no such sockets for gRPC.
         if sys.platform != "win32":
-            path = folder / "provider.sock"
+            path = str(folder / "lab.sock")
+            if len(path) > LONGEST_SOCKET_PATH:
+                self._short = TemporaryDirectory(prefix="devops-lab-", dir="/tmp")
+                path = f"{self._short.name}/lab.sock"
             self._server.add_insecure_port(f"unix:{path}")
-            return {"Network": "unix", "String": str(path)}
+            return {"Network": "unix", "String": path}
         port = self._server.add_insecure_port("127.0.0.1:0")
         return {"Network": "tcp", "String": f"127.0.0.1:{port}"}
 

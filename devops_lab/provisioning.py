@@ -63,9 +63,10 @@ _TOLD = ("apply_complete", "apply_errored", "change_summary")
 class Provisioning:
     """The text, and the lab that it describes.
 
-    `folder` holds the text; `provisioning` beside the learner's lessons unless another is named,
-    made with the course's own where it is missing and never overwritten. Elsewhere (in a test) it
-    goes with the kernel. `tool` is one of `tools()`, the first of them by default.
+    `folder` holds the text, made with the course's own where it is missing. Where none is named it
+    is `provisioning` beside the learner's lessons, and always begins with the course's text: what
+    was edited before is kept beside it. Elsewhere (in a test) it goes with the kernel. `tool` is
+    one of `tools()`, the first of them by default.
     """
 
     cell: str | None = None
@@ -84,10 +85,9 @@ class Provisioning:
         atexit.register(self.stop)
         (self._home / "lab").mkdir()
         self.lab = Lab(self._home / "lab")
-        if not self.folder.exists():
-            shutil.copytree(data_folder() / "provisioning", self.folder)
-        # What it names went with the kernel that made it.
+        # What a state names went with the kernel that made it.
         self._forget()
+        self._lay_out()
         self._provider = None
         self._tool = self._make_tool()
         self.cell = None
@@ -233,12 +233,25 @@ class Provisioning:
         return kinds(self.lab)[f"lab_{rules.one_of('kind', kind, ('user', 'config'))}"].path(name)
 
     def edit(self, old: str, new: str) -> None:
-        """Replace a piece of the text, as an editor would; `ValueError` where it is not there."""
+        """Replace a piece of the text, as an editor would, unless it was done already.
+
+        Raises `ValueError` where neither the old piece nor the new one is there.
+        """
         text = self.text.read_text(encoding="utf-8")
-        if old not in text:
+        if old not in text and new not in text:
             told = _("{file} does not say {old!r} anywhere.")
             raise ValueError(told.format(file=self.text.name, old=old))
         self.text.write_text(text.replace(old, new), encoding="utf-8")
+
+    def _lay_out(self) -> None:
+        """Put the course's text into the folder, unless it is a folder that was named."""
+        original = data_folder() / FOLDER
+        is_own = self._given_folder is None and self.text.exists()
+        if is_own and self.text.read_bytes() != (original / self.text.name).read_bytes():
+            paths = (self.folder.with_name(f"{FOLDER}-before-{n}") for n in itertools.count(1))
+            self.folder.rename(next(path for path in paths if not path.exists()))
+        if not self.folder.exists():
+            shutil.copytree(original, self.folder)
 
     def _make_tool(self) -> Any:
         if self._tool_name == STAND_IN:

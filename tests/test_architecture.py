@@ -170,6 +170,7 @@ MAY_IMPORT = {
     " provisioning_plans reconcile servers terraform",
     "preparedness": "balancer families servers tables",
     "provisioning_figures": "figures preparedness",
+    "provisioning_dashboards": "dashboards provisioning_figures",
     # figures
     "figures": "",
     "request_figures": "figures",

@@ -310,6 +310,21 @@ def test_the_learners_home_stays_empty_and_own_settings_stay_out(tmp_path: Path)
     assert [*home.iterdir(), *here.iterdir()] == []
 
 
+def test_beside_the_lessons_it_begins_with_the_courses_text_and_keeps_the_edited_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "progress.json").write_text("{}")
+    for _session in range(2):
+        with Provisioning(tool=STAND_IN) as shop:
+            assert len(shop.plan().changes) == 5
+            shop.edit("default     = 2", "default     = 1")
+            shop.edit("default     = 2", "default     = 1")
+            assert len(shop.plan().changes) == 4
+    kept = tmp_path / "provisioning-before-1" / "main.tf"
+    assert kept.read_text() == (tmp_path / "provisioning" / "main.tf").read_text()
+
+
 def test_the_learners_text_is_kept_and_what_died_with_a_kernel_is_not(tmp_path: Path) -> None:
     with Provisioning(folder=tmp_path / "shop") as shop:
         shop.edit("default     = 2", "default     = 1")
@@ -320,3 +335,15 @@ def test_the_learners_text_is_kept_and_what_died_with_a_kernel_is_not(tmp_path: 
         assert len(shop.plan().changes) == 4
         with pytest.raises(ValueError, match="main.tf does not say 'sourdough' anywhere"):
             shop.edit("sourdough", "rye")
+
+
+def test_a_temporary_folder_with_a_very_long_name_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require(tools() != (STAND_IN,), "Terraform", terraform().install)
+    deep = tmp_path / ("long" * 20) / ("longer" * 10)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with Provisioning() as shop:
+        assert len(shop.plan().changes) == 5
+    assert [*deep.iterdir()] == []
