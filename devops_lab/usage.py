@@ -8,6 +8,7 @@ order, and the events of both, asked with SQL.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
@@ -56,7 +57,7 @@ class UsageServer(PurposeServer):
         name: str = "shop",
         port: int = 0,
     ) -> None:
-        self.experiment, self.b_has_prices = experiment, b_has_prices
+        self.experiment, self.b_has_prices = _name("experiment", experiment), b_has_prices
         self.share_b = share("share_b", share_b)
         super().__init__(name=name, port=port)
 
@@ -151,18 +152,21 @@ class UsageShop:
         return self.balancer.link(f"/?user={user}")
 
     def receive(self, group: str, *, users: int, order_shares: Mapping[str, float]) -> None:
-        """Let so many new users visit, each once; of those who see a version, this share orders.
+        """Let so many new users visit, each once; of those who see a version, this share orders,
+        and nobody of a version that is not named.
 
         The users are emulated, their requests are real. They are named after their group, as in
         monday-0001, and a name decides whether its user orders: the same group does the same again.
         """
         shares = {name: share(f"order_shares[{name!r}]", s) for name, s in order_shares.items()}
+        _name("group", group)
         whole("users", users, at_least=1, at_most=MOST_USERS)
 
         def come(number: int) -> None:
             user = f"{group}-{number:04}"
             variant = self.visit(user).headers["X-Variant"]
-            if place_of(user, "order") < shares[variant]:
+            # Who got an error instead of a page goes away.
+            if place_of(user, "order") < shares.get(variant, 0.0):
                 self.order(user)
 
         with ThreadPoolExecutor(BROWSERS) as browsers:
@@ -204,3 +208,10 @@ class UsageShop:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+def _name(parameter: str, value: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.-]{1,50}", value, re.ASCII):
+        text = _("{parameter} must be 1 to 50 letters, digits, dots or dashes, got {value!r}.")
+        raise ValueError(text.format(parameter=parameter, value=value))
+    return value

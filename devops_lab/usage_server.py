@@ -53,7 +53,7 @@ class UsageServer(PurposeWebServer):
 
     async def reply(self, request: Request, entry: Entry) -> Reply:
         user = parse_qs(request.query).get("user", [""])[0]
-        if not re.fullmatch(USER_NAME, user):
+        if not re.fullmatch(USER_NAME, user, re.ASCII):
             raise Refusal(400, "Say who asks: /?user=mina (letters, digits, dots and dashes).")
         variant = variant_of(user, self._experiment, self._share_b)
         if (request.method, request.path) == ("GET", "/"):

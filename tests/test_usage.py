@@ -127,6 +127,32 @@ def test_a_visit_by_nobody_is_told_how_to_come(path: str, status: int, says: str
         assert len(shop.events.lines()) == 0
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: UsageShop("new prices"), "experiment must be 1 to 50 letters"),
+        (lambda: UsageShop("가격"), "experiment must be 1 to 50 letters"),
+        (lambda: UsageShop("prices", share_b=50), "For 50 % write 0.5"),
+        (lambda: UsageShop("prices", servers=0), "servers must be at least 1"),
+        (lambda: UsageShop("a").receive("day 1", users=1, order_shares={}), "group must be"),
+        (lambda: UsageShop("a").receive("day", users=0, order_shares={}), "users must be"),
+        (lambda: UsageShop("a").receive("day", users=1, order_shares={"A": 20}), "write 0.2"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_remedy(wrong, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        wrong()
+
+
+def test_who_gets_an_error_goes_away_and_is_not_counted() -> None:
+    with UsageShop("prices") as shop:
+        shop.servers[0].kill()
+        shop.receive("monday", users=40, order_shares={"A": 1.0, "B": 1.0})
+        counts = shop.counted("monday").values()
+    assert 0 < sum(version.users for version in counts) < 40
+    assert all(version.successes <= version.users for version in counts)
+
+
 def test_a_full_disk_costs_events_and_no_orders_and_doubles_nothing() -> None:
     require(hasattr(psutil.Process, "rlimit"), "A limit on files", "run the tests on Linux")
     with UsageShop("prices", servers=1) as shop:
