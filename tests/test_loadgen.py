@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from devops_lab.families import wait_until
-from devops_lab.loadgen import LiveLoad, Load, lateness_note, send_load
+from devops_lab.loadgen import LINE, LiveLoad, Load, lateness_note, print_notes, send_load
 from devops_lab.processes import ProgramError, free_port, running
 from devops_lab.servers import Server
 from devops_lab.tables import ATTEMPTS, requests, summarise
@@ -107,6 +107,16 @@ def test_a_long_run_shows_its_progress_to_the_end_and_each_state_once(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "3 of 3 requests have ended"
     assert lines.count(lines[-1]) == 1
+
+
+def test_notes_are_printed_in_lines_that_a_notebook_does_not_break(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    note = "One request in a hundred was sent late. " * 5
+    print_notes([note, "Another one."])
+    printed = capsys.readouterr().out
+    assert printed.split() == f"{note} Another one.".split()
+    assert max(len(line) for line in printed.splitlines()) <= LINE
 
 
 def test_a_live_load_follows_its_rate_and_falls_silent_at_zero(oven: Server) -> None:

@@ -517,6 +517,16 @@ def test_an_answer_is_cut_off_as_well() -> None:
         assert answer.result().status == 200
 
 
+def test_settings_that_a_server_has_already_are_not_sent_again() -> None:
+    with Server(workers=2) as server:
+        server.freeze()
+        # A frozen server would not answer.
+        server.set(workers=2)
+        server.resume()
+        server.set(workers=3)
+    assert server.settings.workers == 3
+
+
 def test_settings_change_at_once_and_a_wrong_one_changes_nothing() -> None:
     with Server() as server:
         server.set(error_share=1.0)
