@@ -132,7 +132,9 @@ def _place_of_bad_yaml(plays: Path) -> str:
         try:
             yaml.safe_load(file.read_text(encoding="utf-8"))
         except yaml.MarkedYAMLError as error:
-            return f"{file}:{error.problem_mark.line + 1}"
+            # Where the trouble began, else where it showed.
+            mark = error.context_mark or error.problem_mark
+            return f"{file}:{mark.line + 1}"
     return str(plays)
 
 

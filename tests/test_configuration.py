@@ -2,8 +2,10 @@
 of mistakes, and that nothing of it is left behind."""
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,7 +112,7 @@ def test_mistakes_are_told_with_file_line_and_remedy(fleet: Fleet) -> None:
     values = fleet.plays / "group_vars" / "shop.yml"
     right = values.read_text()
     values.write_text(right.replace("workers: 4", "workers 4"))
-    with pytest.raises(PlayError, match=r"Origin: group_vars/shop.yml:5\nMend the line"):
+    with pytest.raises(PlayError, match=r"Origin: group_vars/shop.yml:4\nMend the line"):
         fleet.run("rolling.yml", tell=lambda _line: None)
     values.write_text(right)
 
@@ -144,6 +146,34 @@ def test_a_server_that_cannot_start_says_why_below_its_task(fleet: Fleet) -> Non
         fleet.run(limit="server-9", tell=lines.append)
     fleet.run(tags="misspelt", tell=lines.append)
     assert lines[-1].startswith("No task was run.")
+
+
+def answer_to(question: bytes, address: Path) -> bytes:
+    """What a program of the sandbox says to this question."""
+    port, _token = json.loads(address.read_text())
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(question)
+        line.shutdown(socket.SHUT_WR)
+        return line.makefile("rb").read()
+
+
+def test_who_has_no_token_can_neither_stop_a_server_nor_run_a_program(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    changed(fleet, limit="server-1")
+    supervisor, modules = (
+        fleet.folder / "supervisor.json",
+        fleet.folder / "ansible" / "modules.json",
+    )
+    module = f"open({str(tmp_path / 'proof')!r}, 'w')".encode()
+    assert answer_to(b'["guessed", "stop", "server-1"]\n', supervisor) == b""
+    assert answer_to(b"guessed\n" + module, modules) == b""
+    assert fleet.service("server-1", "status") == "running"
+    assert not (tmp_path / "proof").exists()
+
+    token = json.loads(modules.read_text())[1].encode()
+    assert json.loads(answer_to(token + b"\n" + module, modules)) == [0, "", ""]
+    assert (tmp_path / "proof").exists()
 
 
 def test_a_fleet_has_to_be_started_first() -> None:
