@@ -192,8 +192,8 @@ def _in_words(
     planned: Mapping[str, Mapping[str, float]], measured: Mapping[str, DataFrame]
 ) -> list[str]:
     text = _(
-        "{strategy}: {users} of the users hit, {failed:.0f} failed requests, {duration}, {extra} "
-        "servers extra and {missing} missing."
+        "{strategy}: {users} of the users hit, {failed:.0f} failed requests, {duration}, servers "
+        "extra or missing: {spare:+.0f}."
     )
     real = _("{strategy} on real servers: {users} of the users hit, {failed} failed requests.")
     said = [
@@ -202,8 +202,7 @@ def _in_words(
             users=percent_text(round(row["users_hit"], 2)),
             failed=row["failed_requests"],
             duration=time_text(row["duration_s"]),
-            extra=row["extra"],
-            missing=row["missing"],
+            spare=_value("spare", row),
         )
         for strategy, row in planned.items()
     ]

@@ -160,6 +160,7 @@ class Fleet:
         count = whole("servers", servers, at_least=1, at_most=MOST_SERVERS)
         self.servers = [self.release.server(number) for number in range(1, count + 1)]
         self.stopping = Event()
+        self._balancer: Balancer | None = None
         self._cell = cell
         self._programs: list[Program] = []
         self._history: list[Deployment] = []
@@ -168,10 +169,10 @@ class Fleet:
         """Start the servers, then the balancer."""
         try:
             self.start_all(self.servers)
-            self.balancer = Balancer(
+            self._balancer = Balancer(
                 self.servers, check_every_s=CHECK_EVERY_S, check_patience_s=CHECK_PATIENCE_S
             )
-            self.start_all([self.balancer])
+            self.start_all([self._balancer])
         # An interrupt, too, leaves nothing behind.
         except BaseException:
             self.stop()
@@ -182,6 +183,14 @@ class Fleet:
         """End all programs; what was measured stays."""
         while self._programs:
             self._programs.pop().stop()
+
+    @property
+    def balancer(self) -> Balancer:
+        """The balancer before the servers; `ProgramError` where the fleet does not run."""
+        if self._balancer is None or not self._balancer.is_running:
+            text = _("The fleet does not run. Use a with block, or call start() first.")
+            raise ProgramError(text)
+        return self._balancer
 
     def __enter__(self) -> Self:
         return self.start()
@@ -209,6 +218,7 @@ class Fleet:
         """
         rollout = rollout or Rollout()
         rollout.check(len(self.servers))
+        balancer = self.balancer
         if release.version == self.release.version:
             text = _("version must be another one than the present {version}.")
             raise ValueError(text.format(version=release.version))
@@ -216,12 +226,13 @@ class Fleet:
         run.tell_balancer()
         with self.load() as load:
             run_began = datetime.fromtimestamp(load.begun_at, UTC).replace(tzinfo=None)
+            self.pause(BEFORE_S)
             run.begin(load)
             outcome, said = run.work()
             self.wait_until_all_is_answered(load, AFTER_S)
             attempts = with_versions(load.attempts())
         # A stranger may listen one day where one of the old ones did.
-        self.balancer.set(servers=self.servers, policy="round_robin")
+        balancer.set(servers=self.servers, policy="round_robin")
         if outcome == DONE:
             self.release = release
         moments = (run_began, run.began_s, run.met_s)
@@ -245,13 +256,12 @@ class Fleet:
 
     @contextmanager
     def load(self) -> Iterator[LiveLoad]:
-        """People who use the shop; they are there for a moment already."""
+        """People who use the shop."""
         url = f"{self.balancer.url}work"
         load = LiveLoad(url, self.rate_per_s, timeout_s=2.0, resends=self.resends)
         self._programs.append(load)
         try:
             load.start().cell = self._cell
-            self.pause(BEFORE_S)
             yield load
         finally:
             load.stop()

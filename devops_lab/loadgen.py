@@ -135,9 +135,9 @@ class Load(Sender):
     An attempt ends after `timeout_s` at the latest. `client` says how the clients behave, all of
     whom are one to the server: they have one budget and one breaker.
 
-    A server may close a kept connection just as a request is sent on it. Nobody has read it then,
-    and it is sent once more on a new connection, as every HTTP library does; unless `resends` is
-    False, which shows what that hides.
+    A server may close a kept connection just as a request is sent on it. Where no byte of an answer
+    has come, the request is sent once more on a new connection, as HTTP libraries do with requests
+    that may be repeated; unless `resends` is False, which shows what that hides.
 
     Raises `ValueError` for a server that is not on this machine, and for more than 300,000
     requests.

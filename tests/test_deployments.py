@@ -10,7 +10,7 @@ import pytest
 from devops_lab.deployments import DONE, STOPPED, TAKEN_BACK, Deployment, Fleet, Release
 from devops_lab.dora import measures
 from devops_lab.families import wait_until
-from devops_lab.processes import running
+from devops_lab.processes import ProgramError, running
 from devops_lab.rollouts import STRATEGIES, Rollout, cost
 
 SOON = {"detection_s": 0.3, "canary_share": 0.25}
@@ -120,6 +120,12 @@ def test_an_interrupt_leaves_the_old_version_and_nothing_else(fleet: Fleet, stra
     assert sorted(server.name for server in fleet.servers) == ["v1.0-1", "v1.0-2", "v1.0-3"]
     assert not [program for program in running() if "v2.0" in program.name]
     assert versions(fleet) == {"1.0"}
+
+
+def test_a_fleet_that_does_not_run_says_so() -> None:
+    with pytest.raises(ProgramError, match="The fleet does not run"):
+        Fleet(servers=1).deploy(Release("2.0"), Rollout("recreate"))
+    assert not running()
 
 
 def test_what_cannot_be_deployed_is_refused_before_anything_happens(fleet: Fleet) -> None:
