@@ -126,9 +126,7 @@ def test_clean_leaves_the_learners_work(folder: Path) -> None:
     assert (folder / "work" / "00_start_here.ipynb").exists()
 
 
-@pytest.mark.parametrize(
-    ("fails", "is_green"), [("not first.exists()", True), ("True", False)]
-)
+@pytest.mark.parametrize(("fails", "is_green"), [("not first.exists()", True), ("True", False)])
 def test_what_fails_is_run_once_more_by_itself(fails: str, is_green: bool, folder: Path) -> None:
     make(folder, "test", "PYTEST=true")
     python = folder / ".venv" / "bin" / "python"
