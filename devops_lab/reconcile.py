@@ -51,7 +51,7 @@ def read(path: Path) -> Block:
         elif line:
             raise _not_read(path.name, number, line)
     if inside[1:]:
-        raise _not_read(path.name, number, _("(the end: a } is missing)"))
+        raise _not_read(path.name, number, _("(the end: a closing brace is missing)"))
     return inside[0]
 
 

@@ -259,7 +259,7 @@ def test_the_stand_in_says_which_line_it_cannot_read() -> None:
         with pytest.raises(ProvisioningError, match="cannot read '}'. Mend the line, or install"):
             shop.plan()
         shop.text.write_text(shop.text.read_text()[:-4])
-        with pytest.raises(ProvisioningError, match="the end: a } is missing"):
+        with pytest.raises(ProvisioningError, match="the end: a closing brace is missing"):
             shop.plan()
 
 
