@@ -1,5 +1,7 @@
 """The shop's servers, each running one release out of that release's own folder."""
 
+import contextlib
+import random
 import socket
 import sys
 
@@ -12,12 +14,12 @@ class ReleaseServer(WebProgram):
     """A server of the shop; `version` is the release that its next start takes."""
 
     def __init__(self, name: str, workshop: Workshop) -> None:
-        super().__init__(name, port=0)
+        super().__init__(name, _quiet_port())
         self._workshop = workshop
         self.version = ""
 
     def prepare(self) -> None:
-        """Choose a port, kept from then on, and name the folder in which Python finds the shop."""
+        """See that the port is free, and name the folder in which Python finds the shop."""
         self.choose_port()
         folder = self._workshop.releases / self.version
         self.cwd = folder
@@ -35,6 +37,16 @@ class ReleaseServer(WebProgram):
             return self.get(path, timeout_s=2.0).status
         except (ConnectionError, TimeoutError) as error:
             return str(error)
+
+
+def _quiet_port() -> int:
+    """A free port below those that systems hand out by themselves, so that nobody gets it by chance
+    while the server is between two releases."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
 
 
 def restart(servers: list[ReleaseServer], version: str) -> None:
