@@ -140,8 +140,7 @@ class Fleet:
     """The shop's servers, all with one version, behind a balancer: a `with` block, or `start` and
     `stop`.
 
-    While something is changed, people send `rate_per_s` requests, 500 at most. Their clients send a
-    request again whose connection was closed unread, unless they do not `resend`; see
+    While a version is deployed, people send `rate_per_s` requests, 500 at most. For `resends` see
     `loadgen.Load`. The programs belong to the `cell`, where one is given.
     """
 
@@ -223,16 +222,19 @@ class Fleet:
             text = _("version must be another one than the present {version}.")
             raise ValueError(text.format(version=release.version))
         run = _Run(self, release, rollout)
-        run.tell_balancer()
-        with self.load() as load:
-            run_began = datetime.fromtimestamp(load.begun_at, UTC).replace(tzinfo=None)
-            self.pause(BEFORE_S)
-            run.begin(load)
-            outcome, said = run.work()
-            self.wait_until_all_is_answered(load, AFTER_S)
-            attempts = with_versions(load.attempts())
-        # A stranger may listen one day where one of the old ones did.
-        balancer.set(servers=self.servers, policy="round_robin")
+        try:
+            run.tell_balancer()
+            with self.load() as load:
+                run_began = datetime.fromtimestamp(load.begun_at, UTC).replace(tzinfo=None)
+                self.pause(BEFORE_S)
+                run.begin(load)
+                outcome, said = run.work()
+                self.wait_until_all_is_answered(load, AFTER_S)
+                attempts = with_versions(load.attempts())
+        finally:
+            # A stranger may listen one day where one of those that are gone did.
+            if self.servers:
+                balancer.set(servers=self.servers, policy="round_robin")
         if outcome == DONE:
             self.release = release
         moments = (run_began, run.began_s, run.met_s)
@@ -372,6 +374,7 @@ class _Run:
 
     def _take_back(self) -> None:
         """Let the old version serve again, in the way in which the new one came."""
+        # What comes back is not judged again.
         self._is_judged = True
         if self._rollout.strategy == "recreate":
             self._end(self._new)
@@ -453,14 +456,14 @@ class _Run:
 
     def _judge(self) -> None:
         """Wait until the new version can be judged, and judge it, once."""
+        if self._is_judged:
+            return
         until_s = self.met_s + self._rollout.detection_s + LONGEST_LOOK_S
-        while not self._is_judged and not self._can_be_judged():
+        while not self._can_be_judged():
             if self._load.now_s > until_s:
                 text = _("Too few people came to judge it by: {count} answers are wanted.")
                 raise DeploymentError(text.format(count=ENOUGH_ANSWERS))
             self._fleet.pause(LOOK_EVERY_S)
-        if self._is_judged:
-            return
         self._is_judged = True
         old, new = self._answers()
         is_beside = self._rollout.strategy == "canary"
