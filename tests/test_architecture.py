@@ -231,7 +231,8 @@ MAY_IMPORT = {
     "ramps": "experiments judgement",
     # ways to bring a new version to people
     "rollouts": "",
-    "deployments": "balancer families judgement loadgen processes rollouts servers tables upstreams",
+    "deployments": "balancer families judgement loadgen processes rollouts servers tables"
+    " upstreams",
     "changes": "balancer deployments judgement loadgen processes rollouts tables",
     "objectives": "",
     "alert_quality": "objectives",
