@@ -135,7 +135,8 @@ class ProviderThread:
     def __init__(self, lab: Lab, folder: Path) -> None:
         provider = LabProvider(lab)
         self._short: TemporaryDirectory[str] | None = None
-        self._server = grpc.server(ThreadPoolExecutor(16, thread_name_prefix="provider"))
+        self._threads = ThreadPoolExecutor(16, thread_name_prefix="provider")
+        self._server = grpc.server(self._threads)
         protocol.add_ProviderServicer_to_server(ProviderServicer(provider), self._server)
         grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(_Controller(), self._server)
         grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(_Output(), self._server)
@@ -143,8 +144,9 @@ class ProviderThread:
         self._server.start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more; what is being made is finished first."""
         self._server.stop(grace=None).wait()
+        self._threads.shutdown()
         if self._short:
             self._short.cleanup()
 

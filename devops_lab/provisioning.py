@@ -99,9 +99,8 @@ class Provisioning:
         """Take everything away at once, as the end of the kernel would."""
         if self._home is None:
             return
+        self._stop_provider()
         self.lab.stop()
-        if self._provider:
-            self._provider.stop()
         self._forget()
         shutil.rmtree(self._home, ignore_errors=True)
         self._home = None
@@ -278,13 +277,31 @@ class Provisioning:
 
     def _tidy(self) -> None:
         """Take away what was made and not written down, and the lock of who did not write it."""
+        # Whoever asked may be gone, and the provider still at it.
+        self._stop_provider()
+        self._tool = self._make_tool()
         (self.folder / f".{STATE}.lock.info").unlink(missing_ok=True)
+        self._mend_state()
         known = {*self.state()["name"], *self._by_hand}
         for name in {*self.lab.programs} - known:
             self.lab.remove(name)
         for file in (self._home / "lab").glob("*/*"):
             if file.name not in known:
                 file.unlink()
+
+    def _mend_state(self) -> None:
+        """Put the one before in the place of a state that was not written to its end."""
+        with contextlib.suppress(ProvisioningError):
+            self.state()
+            return
+        self.state_file.unlink()
+        before = self.state_file.with_name(f"{STATE}.backup")
+        if before.exists():
+            before.rename(self.state_file)
+
+    def _stop_provider(self) -> None:
+        if self._provider:
+            self._provider.stop()
 
     def _forget(self) -> None:
         for file in (*self.folder.glob(f"{STATE}*"), *self.folder.glob(f".{STATE}*")):
