@@ -6,6 +6,7 @@ it went, `kill -9` included. As the reaper starts every program itself, there is
 not know.
 """
 
+import contextlib
 import json
 import shutil
 import signal
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from typing import Any
 
-from devops_lab.families import Birth, birth_of, end
+from devops_lab.families import GRACE_S, Birth, birth_of, end
 from devops_lab.leftovers import new_home, sweep_all, write_birth
 from devops_lab.lifeline import Lifeline
 
@@ -53,7 +54,9 @@ class Reaper:
         if name in self.programs:
             process, birth = self.programs.pop(name)
             end(birth)
-            exit_code = process.poll()
+            # Where a program has threads, the first of them may end a moment before the others.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                exit_code = process.wait(GRACE_S)
         shutil.rmtree(self.home / name, ignore_errors=True)
         return {"exit_code": exit_code}
 

@@ -32,3 +32,13 @@ def test_a_command_without_an_end_is_stopped(tmp_path: Path) -> None:
 def test_a_command_that_is_missing_is_told_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match="which is not there. Ask the baker."):
         run(["no-such-program"], cwd=tmp_path, remedy="Ask the baker.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a first thread can end before the others")
+def test_a_command_whose_first_thread_ends_early_has_ended_well(tmp_path: Path) -> None:
+    code = (
+        "import ctypes, os, threading, time; "
+        "threading.Thread(target=lambda: (time.sleep(0.3), os._exit(0))).start(); "
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    assert run([sys.executable, "-c", code], cwd=tmp_path) == ""
