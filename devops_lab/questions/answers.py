@@ -53,6 +53,24 @@ def chose(wanted: str) -> Callable[[Any], bool]:
     return lambda answer: is_decision(answer) and letter(answer[0]) == wanted
 
 
+def defends(wanted: str) -> Callable[[Any], bool]:
+    """A test of decisions: whether the letter is this one, and two sentences at least defend it."""
+    return lambda answer: chose(wanted)(answer) and len(sentences(answer[1])) >= 2
+
+
+def explains(about: re.Pattern[str], *, without: re.Pattern[str]) -> Callable[[Any], bool]:
+    """A test of explanations: whether two sentences at least speak about something, without the
+    words that only engineers know."""
+    return lambda text: (
+        len(sentences(text)) >= 2 and bool(about.search(text)) and not without.search(text)
+    )
+
+
+def is_brief(text: Any) -> bool:
+    """Whether the answer is a text of fewer than two sentences."""
+    return isinstance(text, str) and len(sentences(text)) < 2
+
+
 def a_letter_alone(example: str) -> Mistake:
     """The mistake of who gives a letter where it was to be defended in two sentences."""
     return Mistake(

@@ -6,6 +6,7 @@ from typing import Any
 from devops_lab.questions import Exercise, Mistake
 from devops_lab.questions.answers import (
     chose,
+    is_brief,
     is_list_of,
     is_near,
     letter,
@@ -336,7 +337,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="The server had stopped.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: but where are my files now?"),
                 ask=_("Can you say in a second sentence what became of the files?"),
             ),

@@ -8,6 +8,8 @@ from devops_lab.questions import Case, Exercise, Mistake
 from devops_lab.questions.answers import (
     a_letter_alone,
     chose,
+    defends,
+    is_brief,
     is_list_of,
     sentences,
     told_in_jargon,
@@ -199,7 +201,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("A hundred and fifty euros"),
-        is_right=lambda decision: chose("b")(decision) and len(sentences(decision[1])) >= 2,
+        is_right=defends("b"),
         right_answers=(
             ["b", "People suffer until somebody notices. The robot notices within a minute."],
             ("B", "고객은 누군가 알아챌 때까지 불편합니다. 로봇은 1분 안에 알아챕니다."),
@@ -259,7 +261,7 @@ EXERCISES = (
             ),
             Mistake(
                 answer="It was not there yet.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then she would ask: what was not where?"),
                 ask=_("Can you say it in two sentences: what was ready, and where it was missing?"),
             ),

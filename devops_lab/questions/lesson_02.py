@@ -9,7 +9,7 @@ from devops_lab.attacks import CLIMBS, HARMLESS, PICTURE, SIDE_DOORS
 from devops_lab.http1 import Reply as Checked
 from devops_lab.paths import normalise
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, letter, sentences, told_in_jargon
+from devops_lab.questions.answers import chose, is_brief, letter, sentences, told_in_jargon
 from devops_lab.route_function import as_reply
 from devops_lab.servers import Server
 from devops_lab.translation import _
@@ -613,7 +613,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="They wrote the path in another way.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: but was there not a line of code against that?"),
                 ask=_("Can you say in a second sentence what our own line looked at?"),
             ),

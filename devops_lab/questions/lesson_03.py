@@ -7,7 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import is_list_of, letter, sentences, told_in_jargon
+from devops_lab.questions.answers import (
+    explains,
+    is_brief,
+    is_list_of,
+    letter,
+    told_in_jargon,
+)
 from devops_lab.translation import _
 
 Ask = Callable[[], tuple[int, str]]
@@ -412,11 +418,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Answer the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_NEED_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_NEED_WORDS, without=_JARGON),
         right_answers=(
             "A page needs all three servers. Each of them fails now and then, so there are three "
             "chances that something is missing.",
@@ -430,7 +432,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="The page needs all three.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: and why is that worse, if all three are good?"),
                 ask=_("Can you say in a second sentence what happens when one of them fails?"),
             ),

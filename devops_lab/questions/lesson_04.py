@@ -10,9 +10,11 @@ from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.questions.answers import (
     a_letter_alone,
     chose,
+    defends,
+    explains,
+    is_brief,
     is_list_of,
     is_near,
-    sentences,
     told_in_jargon,
 )
 from devops_lab.translation import _
@@ -24,10 +26,6 @@ Latencies = Callable[[Seconds, Seconds, Seconds], Seconds]
 def _mean_latency_ms(rate_per_s: float) -> float:
     """The formula of the lesson for its server: one worker, 50 ms of work."""
     return 50 / (1 - rate_per_s * 0.05)
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _read(capacity_per_s: float | None = None, inside: float | None = None) -> Callable:
@@ -186,7 +184,7 @@ EXERCISES = (
         number=2,
         kind="choose",
         title=_("Money for the busy week"),
-        is_right=lambda decision: chose("b")(decision) and _is_defended(decision),
+        is_right=defends("b"),
         right_answers=(
             ["b", "Its mean latency is below 75 ms. The cheaper ones are too full for that."],
             ("B", "평균 지연 시간이 목표보다 짧습니다. 더 싼 방법은 목표를 넘습니다."),
@@ -344,11 +342,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain it to the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_CHANCE_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_CHANCE_WORDS, without=_JARGON),
         right_answers=(
             "Customers do not come one by one, so now and then several come at once. "
             "The busier we are, the longer that queue takes to go away.",
@@ -361,7 +355,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="The queue is too long.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: but why, when the machine is free at times?"),
                 ask=_("Can you say in a second sentence where that comes from?"),
             ),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
+from devops_lab.questions.answers import chose, defends, is_brief, is_list_of, is_near, sentences
 from devops_lab.signed_cookie import Session, readable, signed, verified
 from devops_lab.translation import _
 
@@ -174,7 +174,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("A fleet that may lose one"),
-        is_right=lambda decision: chose("c")(decision) and len(sentences(decision[1])) >= 2,
+        is_right=defends("c"),
         right_answers=(
             ["c", "Two of three are left and quick enough. The session is with the visitor."],
             (
@@ -281,7 +281,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="The second server does not know them.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: and what do we do about it?"),
                 ask=_("Can you say that in a second sentence?"),
             ),

@@ -8,19 +8,17 @@ from devops_lab.autoscaler import Look
 from devops_lab.questions import Case, Exercise, Mistake
 from devops_lab.questions.answers import (
     chose,
+    defends,
+    explains,
+    is_brief,
     is_list_of,
     is_near,
     letter,
-    sentences,
     told_in_jargon,
 )
 from devops_lab.translation import _
 
 Rule = Callable[[Look], int]
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _words(answers: Any) -> list[str]:
@@ -221,7 +219,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("Two that look alike"),
-        is_right=lambda decision: chose("c")(decision) and _is_defended(decision),
+        is_right=defends("c"),
         right_answers=(
             ["c", "It keeps the promise for 72 €. With turns the same machines miss it."],
             ("C", "같은 서버라도 가장 짧은 줄로 보내면 약속을 지킵니다. 가격도 가장 쌉니다."),
@@ -322,11 +320,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Answer the woman at the counter"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_TIME_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_TIME_WORDS, without=_JARGON),
         right_answers=(
             "One of four helpers was ill and slow, but got as many customers as the others. So "
             "everybody sent there stood in a long line.",
@@ -339,7 +333,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="One of them was slow.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then she would ask: and why did it get as many customers as the others?"),
                 ask=_("Can you say in a second sentence what sharing evenly did to that one?"),
             ),

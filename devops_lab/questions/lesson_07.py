@@ -5,7 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, letter, sentences
+from devops_lab.questions.answers import (
+    chose,
+    defends,
+    explains,
+    is_brief,
+    is_list_of,
+    is_near,
+    letter,
+)
 from devops_lab.translation import _
 
 Order = dict[str, Any]
@@ -114,10 +122,6 @@ def _log(
 def _letters(answer: Any) -> set[str]:
     """The letters of several choices; nothing for what is no list."""
     return {letter(one) for one in answer} if isinstance(answer, (list, tuple, set)) else set()
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 _AGAIN_WORDS = re.compile(
@@ -242,7 +246,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("Choose a promise, and defend it"),
-        is_right=lambda decision: chose("b")(decision) and _is_defended(decision),
+        is_right=defends("b"),
         right_answers=(
             [
                 "b",
@@ -333,11 +337,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Answer the customer"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_AGAIN_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_AGAIN_WORDS, without=_JARGON),
         right_answers=(
             "The one who served you fell silent after taking the money. We could not know that, so "
             "somebody else did it again. You get one payment back.",
@@ -350,7 +350,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="We are sorry.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the customer would not know whether it will happen tomorrow as well."),
                 ask=_("Can you say in a second sentence how it came about?"),
             ),

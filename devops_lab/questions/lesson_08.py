@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
+from devops_lab.questions.answers import (
+    chose,
+    defends,
+    explains,
+    is_brief,
+    is_list_of,
+    is_near,
+)
 from devops_lab.translation import _
 
 
@@ -68,10 +75,6 @@ def _states(*wanted: str | None) -> Callable[[Any], bool]:
             want is None or plain(word) == want for word, want in zip(answer, wanted, strict=True)
         )
     )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 _REFUSE_WORDS = re.compile(
@@ -176,7 +179,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("One thing, tonight"),
-        is_right=lambda decision: chose("d")(decision) and _is_defended(decision),
+        is_right=defends("d"),
         right_answers=(
             ["d", "It keeps the tries at 14 a second. A second database could not take 270."],
             ("D", "재시도가 요청의 일부를 넘지 않습니다. 다른 방법은 폭주를 막지 못합니다."),
@@ -265,11 +268,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain an early no to the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_REFUSE_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_REFUSE_WORDS, without=_JARGON),
         right_answers=(
             "If we let everybody wait, most of them go home before it is their turn. A quick no "
             "to some lets us serve the others well.",
@@ -283,7 +282,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="It is better for them.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: better for whom, and why?"),
                 ask=_("What happens to those who are let in, and what to those who are not?"),
             ),

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Exercise, Mistake
-from devops_lab.questions.answers import a_letter_alone, chose, is_near, sentences
+from devops_lab.questions.answers import (
+    a_letter_alone,
+    chose,
+    defends,
+    explains,
+    is_brief,
+    is_near,
+)
 from devops_lab.translation import _
 
 _MTBF_MINUTES = 33 * 24 * 60
@@ -16,10 +23,6 @@ def _nines_kept(minutes: float) -> str:
     return _("Then the server would be up {percent:.3f} % of the time.").format(
         percent=100 * _MTBF_MINUTES / (_MTBF_MINUTES + minutes)
     )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _names(answer: Any) -> set[str]:
@@ -109,7 +112,7 @@ EXERCISES = (
         number=2,
         kind="choose",
         title=_("The same money, four ways"),
-        is_right=lambda decision: chose("b")(decision) and _is_defended(decision),
+        is_right=defends("b"),
         right_answers=(
             ["b", "It is up 99.87 % of the time. The copies in one cellar stop at 99.8 %."],
             ("B", "수리가 빨라지면 다운타임이 줄어듭니다. 사본은 같은 지하실에 있습니다."),
@@ -241,11 +244,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain it to the hotel"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_SHARED_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_SHARED_WORDS, without=_JARGON),
         right_answers=(
             "Both servers hang on the same fuse. When it blows, the second one is as dark as the "
             "first.",
@@ -258,7 +257,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="Both hang on one fuse.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the manager would ask: and what is the second one good for?"),
                 ask=_("Can you say in a second sentence when the second one does not help?"),
             ),

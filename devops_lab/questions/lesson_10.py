@@ -8,6 +8,9 @@ from devops_lab.questions import Exercise, Mistake
 from devops_lab.questions.answers import (
     a_letter_alone,
     chose,
+    defends,
+    explains,
+    is_brief,
     is_list_of,
     is_near,
     sentences,
@@ -24,10 +27,6 @@ _THE_TEXT_WINS = re.compile(
     r"recipe|list|book|plan|paper|note|writ|drawing|sheet|레시피|목록|적|종이|책|계획",
     re.IGNORECASE,
 )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _read(
@@ -144,7 +143,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("What may stand idle"),
-        is_right=lambda decision: chose("c")(decision) and _is_defended(decision),
+        is_right=defends("c"),
         right_answers=(
             ["c", "Its mean wait is below a tenth of a second. The fourth buys what nobody needs."],
             ("C", "평균 대기가 약속보다 짧습니다. 더 많이 두면 돈만 더 듭니다."),
@@ -225,11 +224,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain it to the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_THE_TEXT_WINS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_THE_TEXT_WINS, without=_JARGON),
         right_answers=(
             "Every morning the kitchen is set up as the recipe book says. What I moved at night "
             "was not in the book, so it was moved back.",
@@ -251,7 +246,7 @@ EXERCISES = (
             ),
             Mistake(
                 answer="It was not written down.",
-                when=lambda text: len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: so what, it worked?"),
                 ask=_("Can you say in a second sentence what happened in the morning?"),
             ),

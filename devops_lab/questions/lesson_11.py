@@ -8,9 +8,11 @@ from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.questions.answers import (
     a_letter_alone,
     chose,
+    defends,
+    explains,
+    is_brief,
     is_list_of,
     is_near,
-    sentences,
     told_in_jargon,
 )
 from devops_lab.translation import _
@@ -25,10 +27,6 @@ _NOT_ON_THE_LIST = re.compile(
     r"목록|적혀|적힌|적어|안 적|레시피|살피|확인|모르",
     re.IGNORECASE,
 )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _read(
@@ -206,7 +204,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("The server that nobody knows"),
-        is_right=lambda decision: chose("c")(decision) and _is_defended(decision),
+        is_right=defends("c"),
         right_answers=(
             ["c", "Nobody can describe it, but two servers can be compared. The old one stays."],
             ("C", "아무도 모르는 서버는 적을 수 없습니다. 새 서버와 비교하면 알 수 있습니다."),
@@ -250,11 +248,7 @@ EXERCISES = (
         number=4,
         kind="explain",
         title=_("Explain it to the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_NOT_ON_THE_LIST.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_NOT_ON_THE_LIST, without=_JARGON),
         right_answers=(
             "The helper looks at what is on its list. The note on the third counter is not on it.",
             "도우미는 목록에 적힌 것만 봅니다. 세 번째 계산대의 쪽지는 목록에 없습니다.",
@@ -266,7 +260,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="It looks only at its list.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: and what is it that it does not see?"),
                 ask=_("Can you say in a second sentence what is different about that counter?"),
             ),

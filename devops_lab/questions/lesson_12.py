@@ -7,17 +7,15 @@ from typing import Any
 from devops_lab.questions import Case, Exercise, Mistake
 from devops_lab.questions.answers import (
     chose,
+    defends,
+    explains,
+    is_brief,
     is_list_of,
     is_near,
     letter,
-    sentences,
     told_in_jargon,
 )
 from devops_lab.translation import _
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _words(answers: Any) -> list[str]:
@@ -184,7 +182,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("The wedding cakes"),
-        is_right=lambda decision: chose("d")(decision) and _is_defended(decision),
+        is_right=defends("d"),
         right_answers=(
             ["d", "It needs one machine more, and one can be rented. A bad version hits few."],
             ("D", "서버 하나만 더 빌리면 됩니다. 나쁜 버전이라도 적은 손님만 만납니다."),
@@ -273,11 +271,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Answer the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_PEOPLE_WORDS.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_PEOPLE_WORDS, without=_JARGON),
         right_answers=(
             "We changed one word on a note that all our helpers read, and it was the wrong one. "
             "Next time one helper gets the new note first, and the rest only if it goes well.",
@@ -290,7 +284,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="Everybody read the same wrong note.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: and what will you do differently?"),
                 ask=_("Can you say in a second sentence who gets the next note first?"),
             ),

@@ -8,9 +8,11 @@ from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.questions.answers import (
     a_letter_alone,
     chose,
+    defends,
+    explains,
+    is_brief,
     is_list_of,
     is_near,
-    sentences,
     told_in_jargon,
 )
 from devops_lab.translation import _
@@ -25,10 +27,6 @@ _KNOWS_LITTLE = re.compile(
     r"사이|추측|어림|짐작|세|셉|구간|경계|눈금|모[르릅]|몰[라랐]",
     re.IGNORECASE,
 )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _read(
@@ -153,7 +151,7 @@ EXERCISES = (
         number=2,
         kind="choose",
         title=_("Edges for a promise"),
-        is_right=lambda decision: chose("b")(decision) and _is_defended(decision),
+        is_right=defends("b"),
         right_answers=(
             ["b", "One edge is the promise, so those who kept it are counted. No guess is needed."],
             ("B", "약속한 시간이 경계입니다. 그래서 지킨 비율을 바로 셀 수 있습니다."),
@@ -304,11 +302,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain it to the nephew"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_KNOWS_LITTLE.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_KNOWS_LITTLE, without=_JARGON),
         right_answers=(
             "The wall only counts how many orders fell between two marks. "
             "Where between them they were it has to guess.",
@@ -321,7 +315,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="The wall guesses.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the nephew would ask: why should it, when every order was timed?"),
                 ask=_("Can you say in a second sentence what the wall keeps of them?"),
             ),

@@ -6,7 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 from devops_lab.questions import Exercise, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
+from devops_lab.questions.answers import (
+    chose,
+    defends,
+    explains,
+    is_brief,
+    is_list_of,
+    is_near,
+)
 from devops_lab.translation import _
 
 # The small log: customer, server, how many requests, and how many of them failed.
@@ -90,10 +97,6 @@ _REFUSED = {
     "then": _refusal,
     "ask": _("Which word of your question does it not know, or where does a word stand too early?"),
 }
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _read(
@@ -225,7 +228,7 @@ EXERCISES = (
         number=3,
         kind="choose",
         title=_("What to keep of a log"),
-        is_right=lambda decision: chose("c")(decision) and _is_defended(decision),
+        is_right=defends("c"),
         right_answers=(
             ["c", "All errors stay, so a letter can be answered. The rest is whole and fits."],
             ("C", "실패한 요청은 모두 남습니다. 나머지는 요청 ID로 뽑아서 따라갈 수 있습니다."),
@@ -334,11 +337,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Answer the letter"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2
-            and bool(_SPEAKS_OF_ALL.search(text))
-            and not _JARGON.search(text)
-        ),
+        is_right=explains(_SPEAKS_OF_ALL, without=_JARGON),
         right_answers=(
             "We looked at all customers together, and almost all were well. "
             "We should have looked at each of you.",
@@ -351,7 +350,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="We looked at all.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then she would ask: and why did that hide me?"),
                 ask=_("Can you say in a second sentence what you did not look at?"),
             ),

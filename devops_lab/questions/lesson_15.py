@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
-from devops_lab.questions.answers import chose, is_list_of, is_near, sentences
+from devops_lab.questions.answers import (
+    chose,
+    defends,
+    explains,
+    is_brief,
+    is_list_of,
+    is_near,
+)
 from devops_lab.translation import _
 
 _JARGON = re.compile(
@@ -18,10 +25,6 @@ _ADDS_UP = re.compile(
     r"조금|작[은게]|적[은게]|매일|날마다|하루|모[이인여였]|쌓|합|천천히|오래",
     re.IGNORECASE,
 )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _read(
@@ -166,7 +169,7 @@ EXERCISES = (
         number=2,
         kind="choose",
         title=_("Whom to wake at night"),
-        is_right=lambda decision: chose("c")(decision) and _is_defended(decision),
+        is_right=defends("c"),
         right_answers=(
             ["c", "Two per cent of the budget in an hour cannot wait. It ends when the errors do."],
             ("C", "한 시간에 예산을 많이 쓰면 기다릴 수 없습니다. 짧은 창 덕분에 금방 끝납니다."),
@@ -314,9 +317,7 @@ EXERCISES = (
         number=5,
         kind="explain",
         title=_("Explain it to the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2 and bool(_ADDS_UP.search(text)) and not _JARGON.search(text)
-        ),
+        is_right=explains(_ADDS_UP, without=_JARGON),
         right_answers=(
             "The bell only rings for a big fire. A small leak ran every day, and together it was "
             "more than we had promised.",
@@ -329,7 +330,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="It added up slowly.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: and why did nobody ring a bell?"),
                 ask=_("Can you say in a second sentence what the bell listens to?"),
             ),

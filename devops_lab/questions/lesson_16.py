@@ -9,9 +9,11 @@ from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.questions.answers import (
     a_letter_alone,
     chose,
+    defends,
+    explains,
+    is_brief,
     is_near,
     letter,
-    sentences,
     told_in_jargon,
 )
 from devops_lab.translation import _
@@ -26,10 +28,6 @@ _LUCK = re.compile(
     r"우연|운|동전|주사위|같은",
     re.IGNORECASE,
 )
-
-
-def _is_defended(decision: Any) -> bool:
-    return len(sentences(decision[1])) >= 2
 
 
 def _says(word: str) -> Callable[[Any], bool]:
@@ -220,7 +218,7 @@ EXERCISES = (
         number=4,
         kind="choose",
         title=_("An experiment before the holiday"),
-        is_right=lambda decision: chose("b")(decision) and _is_defended(decision),
+        is_right=defends("b"),
         right_answers=(
             ["b", "Five points need 1,100 users of each version. In 14 days 2,100 of each come."],
             ("B", "5 점 차이는 이 인원으로 찾을 수 있습니다. 마지막에 한 번만 봅니다."),
@@ -301,9 +299,7 @@ EXERCISES = (
         number=6,
         kind="explain",
         title=_("Explain it to the baker"),
-        is_right=lambda text: (
-            len(sentences(text)) >= 2 and bool(_LUCK.search(text)) and not _JARGON.search(text)
-        ),
+        is_right=explains(_LUCK, without=_JARGON),
         right_answers=(
             "Both halves saw the same page, so the lead was luck. If one looks every evening, luck "
             "gets ten chances.",
@@ -316,7 +312,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 answer="It was luck.",
-                when=lambda text: isinstance(text, str) and len(sentences(text)) < 2,
+                when=is_brief,
                 then=_("Then the baker would ask: and how do you know?"),
                 ask=_("Can you say in a second sentence what looking every evening does?"),
             ),
