@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from devops_lab.deployments import Deployment
+from devops_lab.deployments import DONE, STOPPED, TAKEN_BACK, Deployment
 from devops_lab.figures import COLOURS, WAYS, drawing, percent_text, time_text
 from devops_lab.rollouts import STRATEGIES
-from devops_lab.translation import _, ngettext
+from devops_lab.translation import _
 
 WINDOW_S = 0.1
 NAMES = {
@@ -20,6 +20,7 @@ NAMES = {
     "blue_green": _("blue-green"),
     "canary": _("canary"),
 }
+OUTCOMES = {DONE: _("done"), TAKEN_BACK: _("taken back"), STOPPED: _("stopped")}
 # By column of `rollouts.cost`: the axis' title, and what a value is multiplied by there.
 _COSTS = {
     "users_hit": (_("users hit (%)"), 100),
@@ -34,17 +35,13 @@ def answers_over_time(deployment: Deployment) -> go.Figure:
     """How many requests in each tenth of a second were answered by the old version and by the new
     one, and how many failed; the dashed lines are the begin and the end of the deployment."""
     attempts, row = deployment.attempts, deployment.row.iloc[0]
-    text = ngettext(
-        "{version} by {strategy}: {failed} of {requests:,} requests failed ({outcome})",
-        "{version} by {strategy}: {failed} of {requests:,} requests failed ({outcome})",
-        row["failed_requests"],
-    )
+    text = _("{version} by {strategy}: {failed} of {requests:,} requests failed ({outcome})")
     finding = text.format(
         version=row["version"],
         strategy=NAMES[row["strategy"]],
         failed=row["failed_requests"],
         requests=row["requests"],
-        outcome=_(row["outcome"]),
+        outcome=OUTCOMES[row["outcome"]],
     )
     is_ok, is_new = attempts["outcome"] == "ok", attempts["version"] == deployment.release.version
     parts = {
