@@ -7,6 +7,7 @@ from typing import Any
 
 from devops_lab.questions import Exercise, Mistake
 from devops_lab.questions.answers import (
+    a_letter_alone,
     chose,
     defends,
     explains,
@@ -259,12 +260,7 @@ EXERCISES = (
                 then=_("Then the baker would ask: and who is not found any more?"),
                 ask=_("Can you say it in two sentences?"),
             ),
-            Mistake(
-                answer="c",
-                when=lambda decision: isinstance(decision, str),
-                then=_("Then the baker would have to take your word for it."),
-                ask=_("Can you give a letter and two sentences, each in quotation marks?"),
-            ),
+            a_letter_alone("c"),
         ),
         otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
         hints=(

@@ -6,6 +6,7 @@ from typing import Any
 
 from devops_lab.questions import Case, Exercise, Failed, Mistake
 from devops_lab.questions.answers import (
+    a_letter_alone,
     chose,
     defends,
     explains,
@@ -200,12 +201,7 @@ EXERCISES = (
                 then=_("Then whoever is woken would ask: best for what?"),
                 ask=_("Can you say in two sentences what it sees, and when it ends?"),
             ),
-            Mistake(
-                answer="c",
-                when=lambda decision: isinstance(decision, str),
-                then=_("Then the team would have to take your word for it."),
-                ask=_("Can you give a letter and two sentences, each in quotation marks?"),
-            ),
+            a_letter_alone("c"),
         ),
         otherwise=_("Which of the letters a, b, c and d is it, and which two sentences defend it?"),
         hints=(
